@@ -1,1 +1,3 @@
-//! Placeholder of the first commit.
+//! The mind of mcpd: values in, values out. No async, no IO, no clock, no chance.
+
+pub mod check;
