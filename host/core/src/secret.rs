@@ -1,0 +1,190 @@
+//! Secret values and the redactor that keeps them out of everything people read.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+/// Values shorter than this are not masked: they would blot out ordinary words (behaviour 3.6).
+pub const MASKED_CHARACTERS_MIN: usize = 6;
+
+/// What stands in place of a masked value.
+pub const MASK: &str = "•••";
+
+/// A secret value: wiped on drop, never printed, not serialisable (behaviour 3.6).
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(Arc<Zeroizing<String>>);
+
+impl SecretValue {
+    /// Takes the value over.
+    pub fn new(value: String) -> Self {
+        Self(Arc::new(Zeroizing::new(value)))
+    }
+
+    /// The value itself, for the one place that has to hand it on.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is the empty string, which is a failure unless allowed (behaviour 3.4).
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(redacted)")
+    }
+}
+
+/// Masks the secrets it was built from, in any of the shapes they commonly take: plain, JSON-escaped,
+/// URL-encoded, base64 (standard and URL-safe, at each of the three alignments), and line by line where
+/// a value has several lines.
+#[derive(Clone, Default)]
+pub struct Redactor(Option<Arc<AhoCorasick>>);
+
+impl Redactor {
+    /// Builds it from the values of one instance.
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a SecretValue>) -> Self {
+        let mut patterns: Vec<Zeroizing<String>> = Vec::new();
+        for value in values {
+            push_shapes(value.expose(), &mut patterns);
+            for line in value.expose().lines().filter(|line| line.len() != value.expose().len()) {
+                push_shapes(line.trim(), &mut patterns);
+            }
+        }
+        if patterns.is_empty() {
+            return Self(None);
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(patterns.iter().map(|pattern| pattern.as_bytes()));
+        Self(automaton.ok().map(Arc::new))
+    }
+
+    /// The text with every secret masked; borrowed when there is none in it.
+    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match &self.0 {
+            Some(automaton) if automaton.is_match(text) => {
+                let mut masked = String::with_capacity(text.len());
+                automaton.replace_all_with(text, &mut masked, |_, _, out| {
+                    out.push_str(MASK);
+                    true
+                });
+                Cow::Owned(masked)
+            }
+            _ => Cow::Borrowed(text),
+        }
+    }
+
+    /// Like [`Self::mask`], for a text that is owned already.
+    pub fn mask_owned(&self, text: String) -> String {
+        match self.mask(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(masked) => masked,
+        }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor")
+    }
+}
+
+fn push_shapes(value: &str, patterns: &mut Vec<Zeroizing<String>>) {
+    if value.chars().count() < MASKED_CHARACTERS_MIN {
+        return;
+    }
+    let mut push = |shape: String| {
+        if shape.len() >= MASKED_CHARACTERS_MIN && !patterns.iter().any(|known| **known == shape) {
+            patterns.push(Zeroizing::new(shape));
+        }
+    };
+    push(value.to_owned());
+    push(json_escaped(value));
+    push(url_encoded(value, false));
+    push(url_encoded(value, true));
+    for shift in 0..3 {
+        push(base64_core(value, shift, &STANDARD_NO_PAD));
+        push(base64_core(value, shift, &URL_SAFE_NO_PAD));
+    }
+}
+
+fn json_escaped(value: &str) -> String {
+    let quoted = serde_json::Value::from(value).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// RFC 3986 percent-encoding; `form` encodes a space as `+`, as HTML forms do.
+fn url_encoded(value: &str, form: bool) -> String {
+    value.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b' ' if form => out.push('+'),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+/// The characters of base64 that depend on the value alone when `shift` bytes stand before it.
+fn base64_core(value: &str, shift: usize, engine: &base64::engine::GeneralPurpose) -> String {
+    let mut padded = Zeroizing::new(vec![0_u8; shift]);
+    padded.extend_from_slice(value.as_bytes());
+    let encoded = Zeroizing::new(engine.encode(&*padded));
+    let first = (shift * 8).div_ceil(6);
+    let last = padded.len() * 8 / 6;
+    encoded.get(first..last).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(value: &str) -> Redactor {
+        Redactor::new([&SecretValue::new(value.to_owned())])
+    }
+
+    #[test]
+    fn a_secret_is_masked_in_every_shape() {
+        let secret = "s3cr3t/val ue\"+x";
+        let redactor = redactor(secret);
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("user:{secret}"));
+        for shape in [
+            secret.to_owned(),
+            serde_json::json!({ "token": secret }).to_string(),
+            "s3cr3t%2Fval%20ue%22%2Bx".to_owned(),
+            "s3cr3t%2Fval+ue%22%2Bx".to_owned(),
+            base64::engine::general_purpose::STANDARD.encode(secret),
+            base64::engine::general_purpose::URL_SAFE.encode(secret),
+        ] {
+            let masked = redactor.mask(&shape);
+            assert!(masked.contains(MASK), "{shape} → {masked}");
+            assert!(!masked.contains("s3cr3t"), "{masked}");
+        }
+        assert!(redactor.mask(&basic).contains(MASK), "a credential inside a Basic header");
+    }
+
+    #[test]
+    fn each_line_of_a_key_is_masked() {
+        let redactor = redactor("-----BEGIN-----\nabcdefghij\nklmnopqrst\n-----END-----");
+        assert_eq!(redactor.mask("read klmnopqrst from file"), format!("read {MASK} from file"));
+    }
+
+    #[test]
+    fn short_values_and_other_texts_are_left_alone() {
+        assert!(matches!(redactor("abc").mask("abc abc"), Cow::Borrowed("abc abc")));
+        assert!(matches!(redactor("long-enough").mask("nothing here"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn debug_says_nothing() {
+        assert_eq!(format!("{:?}", SecretValue::new("hunter22".into())), "SecretValue(redacted)");
+    }
+}
