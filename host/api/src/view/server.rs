@@ -1,0 +1,103 @@
+//! A server: its manifest, and beside it what became of it.
+
+use jiff::Timestamp;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::Condition;
+use crate::manifest::{Context, Kind, Manifest, ServerManifest, parse};
+
+/// A server. On the wire the fields of the manifest and of the status stand side by side; no name is in
+/// both.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerView {
+    /// What its owner wants; with `kind`, so that it can be applied again.
+    #[serde(flatten)]
+    pub manifest: Manifest,
+    /// What became of it.
+    #[serde(flatten)]
+    pub status: ServerStatus,
+}
+
+/// What became of a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// Its id; another server of the same name later has another.
+    pub id: String,
+    /// The worst of its instances, condition by condition.
+    pub conditions: Vec<Condition>,
+    /// Instances that are Ready.
+    pub ready_replicas: u32,
+    /// Ready instances whose function is proven.
+    pub verified_replicas: u32,
+    /// Instances that the runtime reports running.
+    pub running_replicas: u32,
+    /// Instances of the present spec.
+    pub updated_replicas: u32,
+    /// Instances there are.
+    pub current_replicas: u32,
+    /// What its owner should know, such as a secret that is not there.
+    pub warnings: Vec<String>,
+    /// How a change is coming along, in words; `None` when all instances are of the present spec.
+    pub rollout: Option<String>,
+    /// Counted up by every change of the manifest; for `If-Match`.
+    pub version: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When the manifest changed last.
+    pub updated_at: Timestamp,
+}
+
+/// The names of [`ServerStatus`] on the wire.
+const STATUS_FIELDS: [&str; 12] = [
+    "id",
+    "conditions",
+    "readyReplicas",
+    "verifiedReplicas",
+    "runningReplicas",
+    "updatedReplicas",
+    "currentReplicas",
+    "warnings",
+    "rollout",
+    "version",
+    "createdAt",
+    "updatedAt",
+];
+
+impl ServerView {
+    /// Puts the two halves together.
+    pub fn new(manifest: ServerManifest, status: ServerStatus) -> Self {
+        Self { manifest: Manifest::Server(Box::new(manifest)), status }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.manifest.name()
+    }
+
+    /// What its owner wants; `None` only where somebody built the view of another kind by hand.
+    pub fn spec(&self) -> Option<&ServerManifest> {
+        match &self.manifest {
+            Manifest::Server(server) => Some(server),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ServerView {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(deserializer)?;
+        let status = ServerStatus::deserialize(&value).map_err(D::Error::custom)?;
+        if let Value::Object(fields) = &mut value {
+            fields.retain(|name, _| !STATUS_FIELDS.contains(&name.as_str()));
+        }
+        match parse(&value, &Context::of_kind(Kind::Server)) {
+            Ok(manifest) => Ok(Self { manifest, status }),
+            Err(mistakes) => {
+                Err(D::Error::custom(mistakes.first().map(ToString::to_string).unwrap_or_default()))
+            }
+        }
+    }
+}
