@@ -1,0 +1,3 @@
+//! The daemon: ports, adapters, the reconcile driver, checks and the HTTP API.
+
+pub mod store;
