@@ -1,3 +1,4 @@
-//! The daemon: ports, adapters, the reconcile driver, checks and the HTTP API.
+//! The daemon: runs MCP servers from manifests and says the truth about them.
 
+pub mod clock;
 pub mod store;
