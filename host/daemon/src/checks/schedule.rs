@@ -37,6 +37,13 @@ impl Schedule {
         }
     }
 
+    /// The same, unless the instance has a due time already.
+    pub fn set_if_absent(&mut self, id: &InstanceId, at: Instant) {
+        if !self.entries.contains_key(id) {
+            self.set(id, at);
+        }
+    }
+
     /// The instance is not due any more.
     pub fn forget(&mut self, id: &InstanceId) {
         self.entries.remove(id);
