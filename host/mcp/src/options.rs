@@ -50,7 +50,7 @@ impl ConnectOptions {
 }
 
 /// As long as a server may take to become connected before its checks fail (behaviour 6.1).
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
