@@ -1,7 +1,7 @@
 //! What is to be done about one instance that stays.
 
-use super::{Action, Plan, Snapshot, unhealthy_error};
-use crate::instance::{AfterStop, Failed, Instance, Phase, Stopping};
+use super::{Action, Plan, Snapshot};
+use crate::instance::{AfterStop, AttemptError, AttemptReason, Failed, Instance, Phase, Stopping};
 use crate::server::OnUnhealthy;
 use crate::time::after;
 
@@ -9,6 +9,7 @@ use crate::time::after;
 pub(super) fn plan(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
     match &instance.phase {
         Phase::Starting if snapshot.is_in_flight(instance) => cancel_if_outdated(snapshot, instance, plan),
+        Phase::Starting | Phase::Failed(_) if snapshot.waits_for_old() => {}
         Phase::Starting => start(snapshot, instance, plan),
         Phase::Failed(failed) => retry(snapshot, instance, failed, plan),
         Phase::Running(_) => keep(snapshot, instance, plan),
@@ -81,5 +82,12 @@ pub(super) fn stop_again(snapshot: &Snapshot<'_>, instance: &Instance, stopping:
         plan.push(Action::Stop(instance.id.clone(), stopping.then.clone()), "it is not proved gone yet");
     } else {
         plan.look_again(stopping.retry_at);
+    }
+}
+
+fn unhealthy_error(instance: &Instance) -> AttemptError {
+    AttemptError {
+        reason: AttemptReason::Unhealthy,
+        message: format!("restarted as unhealthy: {}", instance.health.message()),
     }
 }

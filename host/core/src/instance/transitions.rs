@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 
 use super::{
-    AfterStop, AttemptError, AttemptReason, Attempts, Exit, Failed, Instance, Link, Phase, Running, Secrets, Stopping,
+    AfterStop, AttemptError, AttemptReason, Attempts, Exit, Failed, Instance, Link, Phase, Running, Secrets,
+    Stopping,
 };
 use crate::backoff::{Chance, Schedule};
 use crate::conditions::Conditions;
