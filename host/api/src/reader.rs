@@ -38,7 +38,10 @@ impl fmt::Display for FieldError {
 
 /// The mistakes found so far, shared by the readers of one input.
 #[derive(Default)]
-pub(crate) struct Mistakes(RefCell<Found>);
+pub(crate) struct Mistakes {
+    found: RefCell<Found>,
+    lets_unknown_be: bool,
+}
 
 #[derive(Default)]
 struct Found {
@@ -47,8 +50,13 @@ struct Found {
 }
 
 impl Mistakes {
+    /// Of a reading that does not mind unknown fields.
+    pub(crate) fn lenient() -> Self {
+        Self { lets_unknown_be: true, ..Self::default() }
+    }
+
     pub(crate) fn add(&self, path: impl Into<String>, message: impl Into<String>) {
-        let mut found = self.0.borrow_mut();
+        let mut found = self.found.borrow_mut();
         if found.kept.len() < FIELD_ERRORS_MAX {
             found.kept.push(FieldError { path: path.into(), message: message.into() });
         } else {
@@ -57,11 +65,11 @@ impl Mistakes {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().kept.is_empty()
+        self.found.borrow().kept.is_empty()
     }
 
     pub(crate) fn into_list(self) -> Vec<FieldError> {
-        let Found { mut kept, left_off } = self.0.into_inner();
+        let Found { mut kept, left_off } = self.found.into_inner();
         if left_off > 0 {
             kept.push(FieldError { path: String::new(), message: format!("and {left_off} more mistakes") });
         }
@@ -91,6 +99,9 @@ impl<'v> Reader<'v> {
 
     /// Reports what nobody asked for.
     pub(crate) fn finish(self) {
+        if self.mistakes.lets_unknown_be {
+            return;
+        }
         for field in self.fields.keys().filter(|field| !self.known.contains(&field.as_str())) {
             let words = match nearest(field, self.known.iter().copied()) {
                 Some(known) => format!("unknown field, did you mean `{known}`?"),
@@ -325,13 +336,12 @@ pub(crate) fn refuse_nul(value: &Value, path: &str, mistakes: &Mistakes) {
 
 /// `must be one of …`, with a suggestion where the text is near one of the words.
 pub(crate) fn not_one_of<'a>(text: &str, words: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(text, words.clone()) {
-        Some(word) => format!("unknown value `{}`, did you mean `{word}`?", shown(text)),
-        None => {
-            let all: Vec<_> = words.collect();
-            format!("unknown value `{}`, must be one of {}", shown(text), all.join(", "))
-        }
-    }
+    let nearest = nearest(text, words.clone());
+    let (text, all) = (shown(text), || words.collect::<Vec<_>>().join(", "));
+    nearest.map_or_else(
+        || format!("unknown value `{text}`, must be one of {}", all()),
+        |word| format!("unknown value `{text}`, did you mean `{word}`?"),
+    )
 }
 
 /// The complaint about a value of another type. It never repeats the value, which may be a secret in the
