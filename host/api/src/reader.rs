@@ -17,6 +17,9 @@ use crate::bounds::FIELD_ERRORS_MAX;
 use crate::suggest::nearest;
 use crate::text::{Rule, shown};
 
+/// How many known fields a message lists; more of them help nobody.
+const LISTED_FIELDS_MAX: usize = 12;
+
 /// One mistake of an input and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
@@ -105,6 +108,9 @@ impl<'v> Reader<'v> {
         for field in self.fields.keys().filter(|field| !self.known.contains(&field.as_str())) {
             let words = match nearest(field, self.known.iter().copied()) {
                 Some(known) => format!("unknown field, did you mean `{known}`?"),
+                None if self.known.is_empty() || self.known.len() > LISTED_FIELDS_MAX => {
+                    "unknown field".to_owned()
+                }
                 None => format!("unknown field, known are {}", self.known.join(", ")),
             };
             self.mistakes.add(join(&self.path, field), words);
@@ -334,14 +340,10 @@ pub(crate) fn refuse_nul(value: &Value, path: &str, mistakes: &Mistakes) {
     }
 }
 
-/// `must be one of …`, with a suggestion where the text is near one of the words.
-pub(crate) fn not_one_of<'a>(text: &str, words: impl Iterator<Item = &'a str> + Clone) -> String {
-    let nearest = nearest(text, words.clone());
-    let (text, all) = (shown(text), || words.collect::<Vec<_>>().join(", "));
-    nearest.map_or_else(
-        || format!("unknown value `{text}`, must be one of {}", all()),
-        |word| format!("unknown value `{text}`, did you mean `{word}`?"),
-    )
+/// The complaint about a word that is none of a few.
+pub(crate) fn not_one_of<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<_> = words.collect();
+    format!("unknown value `{}`, must be one of {}", shown(text), words.join(", "))
 }
 
 /// The complaint about a value of another type. It never repeats the value, which may be a secret in the

@@ -134,7 +134,33 @@ mod tests {
     fn manifest_and_status_stand_side_by_side_and_come_apart_again() {
         let view = view();
         let mut value = serde_json::to_value(&view).unwrap();
-        insta::assert_json_snapshot!(value, @"");
+        insta::assert_json_snapshot!(value, @r#"
+        {
+          "command": [
+            "mcpd",
+            "demo-server"
+          ],
+          "conditions": [],
+          "createdAt": "1970-01-01T00:00:00Z",
+          "currentReplicas": 1,
+          "healthCheck": {
+            "tool": "whoami"
+          },
+          "id": "s1",
+          "kind": "server",
+          "name": "demo",
+          "readyReplicas": 1,
+          "replicas": 1,
+          "rollout": null,
+          "runningReplicas": 1,
+          "transport": "STDIO",
+          "updatedAt": "1970-01-01T00:00:00Z",
+          "updatedReplicas": 1,
+          "verifiedReplicas": 1,
+          "version": 1,
+          "warnings": []
+        }
+        "#);
         value["aFieldOfTomorrow"] = json!(1);
         assert_eq!(serde_json::from_value::<ServerView>(value).unwrap(), view);
     }
