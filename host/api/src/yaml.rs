@@ -111,7 +111,7 @@ mod tests {
         let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
         for level in 1..10 {
             let alias = format!("*a{}", level - 1);
-            laughs.push_str(&format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", ")));
+            laughs += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", "));
         }
         assert!(read(&laughs).is_err());
         let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), ["*a"; 100].join(", "));

@@ -29,7 +29,9 @@ pub use server::{
     Transport, Volume,
 };
 
-use crate::reader::{FieldError, Mistakes, Reader, not_one_of, refuse_nul};
+use crate::FieldError;
+use crate::mistakes::{Mistakes, not_one_of, refuse_nul};
+use crate::reader::Reader;
 
 /// What a manifest is about; the word of `kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

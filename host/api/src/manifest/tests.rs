@@ -295,7 +295,7 @@ fn the_place_a_manifest_comes_by_fills_in_kind_and_name_and_contradicts_it() {
 #[test]
 fn a_list_names_its_entries_and_takes_each_object_once() {
     let good = json!({"kind": "probe", "name": "p", "source": "p.wasm"});
-    assert_eq!(parse_list(&[good.clone()]).unwrap().len(), 1);
+    assert_eq!(parse_list(std::slice::from_ref(&good)).unwrap().len(), 1);
     let found = parse_list(&[good.clone(), json!({"kind": "probe"}), good, json!(7)]).unwrap_err();
     insta::assert_snapshot!(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @"
     [1].name: is missing
