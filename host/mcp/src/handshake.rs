@@ -62,7 +62,7 @@ impl Greeting<'_> {
         tokio::select! {
             biased;
             greeted = &mut initialize => match greeted {
-                Err(ConnectError::Refused { words, .. }) => self.after_refusal(words, discover.await),
+                Err(ConnectError::Refused { words, .. }) => after_refusal(words, discover.await),
                 other => other,
             },
             discovered = &mut discover => match discovered {
@@ -76,20 +76,7 @@ impl Greeting<'_> {
 
     async fn or_discover(&self, greeted: Result<Session, ConnectError>) -> Result<Session, ConnectError> {
         match greeted {
-            Err(ConnectError::Refused { words, .. }) => self.after_refusal(words, self.discover().await),
-            other => other,
-        }
-    }
-
-    fn after_refusal(
-        &self,
-        initialize: String,
-        discovered: Result<Session, ConnectError>,
-    ) -> Result<Session, ConnectError> {
-        match discovered {
-            Err(ConnectError::Refused { server, words: discover, .. }) => {
-                Err(ConnectError::RefusedBoth { server, initialize, discover })
-            }
+            Err(ConnectError::Refused { words, .. }) => after_refusal(words, self.discover().await),
             other => other,
         }
     }
@@ -203,6 +190,20 @@ impl Greeting<'_> {
 
     fn server(&self) -> String {
         self.options.server.clone()
+    }
+}
+
+/// The outcome when `initialize` was refused: that of `server/discover`, and both refusals where it was
+/// refused too.
+fn after_refusal(
+    initialize: String,
+    discovered: Result<Session, ConnectError>,
+) -> Result<Session, ConnectError> {
+    match discovered {
+        Err(ConnectError::Refused { server, words: discover, .. }) => {
+            Err(ConnectError::RefusedBoth { server, initialize, discover })
+        }
+        other => other,
     }
 }
 
