@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::ProtocolVersion;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
@@ -52,7 +51,7 @@ impl Connection {
         deadline: Duration,
     ) -> Result<Answer, CallError> {
         let meta = self.0.session.meta.as_deref();
-        let on_abandon = OnAbandon::Cancel;
+        let on_abandon = if method == "initialize" { OnAbandon::SayNothing } else { OnAbandon::Cancel };
         self.0.link.call(&Call { caller, method, params, meta, deadline, on_abandon }).await
     }
 
@@ -68,7 +67,7 @@ impl Connection {
 
     /// Whether each request stands for itself (2026-07-28 and later): no `initialize`, no `ping`.
     pub fn is_stateless(&self) -> bool {
-        !ProtocolVersion::has_initialize(&self.0.session.version)
+        !self.0.session.version.has_initialize()
     }
 
     /// What the server said of itself in the handshake: a JSON object with those of `serverInfo`,
@@ -111,7 +110,7 @@ impl Connection {
     /// Closes stdin, which asks the server to exit. New calls are refused from now on; a call whose
     /// request was sent completely may still be answered, until the server ends its stdout.
     pub fn close(&self) {
-        self.0.link.stop_sending(CloseReason::ClosedByUs);
+        self.0.link.stop_sending(&CloseReason::ClosedByUs);
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnAbandon {
     Cancel,
-    /// The protocol forbids to cancel `initialize`, and before it is answered nothing else may be sent.
+    /// The protocol forbids to cancel `initialize`, and nothing else may come before its end.
     SayNothing,
 }
 
@@ -102,7 +102,7 @@ impl Link {
         let pushed = self.outbox().push(purpose, frame);
         match pushed {
             Poll::Ready(Err(Refusal::Broken(error))) => {
-                self.stop_sending(CloseReason::StdinBroken(error.to_string()));
+                self.stop_sending(&CloseReason::StdinBroken(error.to_string()));
                 Err(Refusal::Broken(error))
             }
             Poll::Ready(result) => result,
@@ -114,7 +114,7 @@ impl Link {
     }
 
     /// Nothing more is sent. What was sent may still be answered, until stdout ends; what was not ends now.
-    pub(crate) fn stop_sending(&self, reason: CloseReason) {
+    pub(crate) fn stop_sending(&self, reason: &CloseReason) {
         self.set_closed(reason.clone());
         let unsent = self.outbox().close();
         for id in unsent {
@@ -223,7 +223,7 @@ async fn write(link: Arc<Link>) {
             Poll::Ready(result)
         });
         if let Err(error) = written.await {
-            link.stop_sending(CloseReason::StdinBroken(error.to_string()));
+            link.stop_sending(&CloseReason::StdinBroken(error.to_string()));
             return;
         }
     }

@@ -43,8 +43,8 @@ fn end(lines: &mut Lines, link: &Link) -> CloseReason {
 }
 
 /// Takes a line to whom it concerns; `false` when it was no message.
-fn take_line(link: &Link, line: Line<'_>) -> bool {
-    let bytes = match line {
+fn take_line(link: &Link, next: Line<'_>) -> bool {
+    let bytes = match next {
         Line::Whole(bytes) => bytes,
         Line::Oversized(oversized) => {
             take_oversized(link, &oversized);
@@ -100,15 +100,15 @@ fn take_answer(link: &Link, id: Option<u64>, envelope: &Envelope<'_>) -> bool {
 
 /// An oversized line is most likely an answer, and its id stands at one of its ends. A number that only
 /// looks like an id does no harm: ids start at a random place among 2^52.
-fn take_oversized(link: &Link, line: &Oversized) {
+fn take_oversized(link: &Link, skipped: &Oversized) {
     count(&link.counters.oversized_lines);
-    let ids = ids_in(&line.head).chain(ids_in(&line.tail));
+    let ids = ids_in(&skipped.head).chain(ids_in(&skipped.tail));
     for id in ids {
-        if link.calls.end(id, || Ending::TooLarge { bytes: line.bytes }) {
+        if link.calls.end(id, || Ending::TooLarge { bytes: skipped.bytes }) {
             return;
         }
     }
-    take_noise(link, &line.head);
+    take_noise(link, &skipped.head);
 }
 
 fn ids_in(bytes: &[u8]) -> impl Iterator<Item = u64> {

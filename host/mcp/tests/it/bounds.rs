@@ -90,28 +90,29 @@ async fn a_server_that_does_not_read_fills_the_queue_and_no_more() {
     let params = raw(&json!({ "text": "x".repeat(30_000) }).to_string());
     let send = |method| connection.request(Caller::Client, method, Some(&params), DEADLINE);
     // The pipe takes two of them and part of the third.
-    let (a, b, c, d, e) = tokio::join!(send("a"), send("b"), send("c"), send("d"), send("e"));
-    for outcome in [a, b, c, d, e] {
+    let unread = tokio::join!(send("a"), send("b"), send("c"), send("d"), send("e"));
+    for outcome in <[_; 5]>::from(unread) {
         assert_eq!(outcome.expect_err("unread"), CallError::Timeout { after: DEADLINE });
     }
     // Those not sent yet were taken back, so there is room again; one over it is refused at once.
-    let (f, g, h, i, ()) = tokio::join!(send("f"), send("g"), send("h"), send("i"), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let heard = ["a", "b", "c"];
-        for method in heard {
-            peer.hear_call(method).await;
-        }
-        for _ in heard {
-            assert_eq!(peer.hear().await["method"], "notifications/cancelled");
-        }
-        for method in ["f", "g"] {
-            let id = peer.hear_call(method).await;
-            peer.answer(id, json!({})).await;
-        }
-    });
-    result(f);
-    result(g);
-    for refused in [h, i] {
+    let (fits, fits_too, over, over_too, ()) =
+        tokio::join!(send("f"), send("g"), send("h"), send("i"), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let heard = ["a", "b", "c"];
+            for method in heard {
+                peer.hear_call(method).await;
+            }
+            for _ in heard {
+                assert_eq!(peer.hear().await["method"], "notifications/cancelled");
+            }
+            for method in ["f", "g"] {
+                let id = peer.hear_call(method).await;
+                peer.answer(id, json!({})).await;
+            }
+        });
+    result(fits);
+    result(fits_too);
+    for refused in [over, over_too] {
         let error = refused.expect_err("no room");
         assert_eq!(error, CallError::QueueFull { limit: 100_000 });
     }
