@@ -79,6 +79,11 @@ impl<'a> Fleet<'a> {
         !self.old.is_empty() && self.wanted() > 0 && self.snapshot.server.strategy == Strategy::Rolling
     }
 
+    /// Those that have the wanted revision already.
+    fn updated(&self) -> impl Iterator<Item = &'a Instance> {
+        self.current.iter().copied().filter(|instance| !self.snapshot.is_outdated(instance))
+    }
+
     /// How many instances there may be at once: `replicas`, and one more while rolling.
     fn slots(&self) -> usize {
         self.wanted() + usize::from(self.is_rolling())
@@ -104,9 +109,8 @@ impl<'a> Fleet<'a> {
     fn surplus(&self, replaced: &[(&'a Instance, String)]) -> Vec<(&'a Instance, String)> {
         let is_replaced = |instance: &&Instance| replaced.iter().any(|(other, _)| other.id == instance.id);
         let all: Vec<_> = self.old.iter().chain(&self.current).copied().filter(|i| !is_replaced(i)).collect();
-        let has_new = self.current.iter().any(|instance| !self.snapshot.is_outdated(instance));
-        let slots = if has_new { self.slots() } else { self.wanted() };
-        let why = format!("{} replicas exist, {} wanted", all.len(), self.wanted());
+        let slots = if self.updated().next().is_some() { self.slots() } else { self.wanted() };
+        let why = format!("{} wanted, {} there", self.wanted(), all.len());
         let excess = all.len().saturating_sub(slots);
         self.worst_first(&all).into_iter().take(excess).map(|i| (i, why.clone())).collect()
     }
@@ -155,7 +159,7 @@ impl<'a> Fleet<'a> {
             return Rollout::Complete;
         }
         let server = self.snapshot.server;
-        let waiting = self.current.iter().filter(|i| !is_available(server, i)).max_by_key(|i| i.created_at);
+        let waiting = self.updated().filter(|i| !is_available(server, i)).max_by_key(|i| i.created_at);
         if let Some(newest) = waiting.filter(|_| self.is_rolling()) {
             let deadline = after(newest.created_at, server.progress_deadline);
             if deadline <= self.snapshot.now {
@@ -163,6 +167,6 @@ impl<'a> Fleet<'a> {
             }
             plan.look_again(deadline);
         }
-        Rollout::Progressing { updated: self.current.len(), outdated: self.old.len() }
+        Rollout::Progressing { updated: self.updated().count(), outdated: self.old.len() }
     }
 }
