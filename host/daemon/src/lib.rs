@@ -1,3 +1,4 @@
 //! The daemon: runs MCP servers from manifests and says the truth about them.
 
+pub mod args;
 pub mod config;

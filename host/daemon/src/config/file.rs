@@ -16,10 +16,10 @@ use super::suggest::did_you_mean;
 pub(super) fn read(path: &Path, text: &str, mistakes: &mut Vec<Mistake>) -> Vec<Setting> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut walk = Walk { path: Arc::from(path), text, settings: Vec::new(), mistakes };
-    for error in errors {
-        walk.mistake(error.span().map(|span| span.start), "", error.message().to_lowercase());
-    }
     walk.table(table.get_ref(), "");
+    let broken = errors.iter().map(|error| walk.syntax(error)).collect::<Vec<_>>();
+    // What the parser made up to go on after a broken line was set by nobody.
+    walk.settings.retain(|setting| !broken.contains(&setting.origin));
     walk.settings
 }
 
@@ -39,9 +39,12 @@ impl Walk<'_> {
                 format!("{section}.{}", name.get_ref())
             };
             let at = name.span().start;
-            // A dot inside a quoted name is part of that name and separates nothing.
             if name.get_ref().contains('.') {
-                self.unknown(at, section, &path);
+                self.mistake(
+                    at,
+                    &path,
+                    "unknown key (quotes make one name of it, without sections)".to_owned(),
+                );
             } else if let Some(key) = keys::find(&path) {
                 let origin = self.origin(Some(at));
                 self.settings.push(Setting { origin, key, value: to_json(value) });
@@ -56,21 +59,28 @@ impl Walk<'_> {
     fn section(&mut self, at: usize, value: &DeValue<'_>, path: &str) {
         match value.as_table() {
             Some(table) => self.table(table, path),
-            None => self.mistake(Some(at), path, "expected a table".to_owned()),
+            None => self.mistake(at, path, "expected a table".to_owned()),
         }
     }
 
     fn unknown(&mut self, at: usize, section: &str, path: &str) {
-        let siblings = keys::children(section);
-        self.mistake(
-            Some(at),
-            path,
-            format!("unknown key{}", did_you_mean(path, siblings.iter().map(String::as_str))),
-        );
+        let elsewhere = path.rsplit('.').next().and_then(keys::find_elsewhere);
+        let hint = match elsewhere {
+            Some(key) => format!(" (did you mean {})", key.path),
+            None => did_you_mean(path, keys::children(section).iter().map(String::as_str)),
+        };
+        self.mistake(at, path, format!("unknown key{hint}"));
     }
 
-    fn mistake(&mut self, at: Option<usize>, key: &str, problem: String) {
-        let origin = self.origin(at);
+    fn syntax(&mut self, error: &toml::de::Error) -> Origin {
+        let origin = self.origin(error.span().map(|span| span.start));
+        let problem = format!("not TOML: {}", error.message());
+        self.mistakes.push(Mistake { origin: origin.clone(), key: String::new(), problem });
+        origin
+    }
+
+    fn mistake(&mut self, at: usize, key: &str, problem: String) {
+        let origin = self.origin(Some(at));
         self.mistakes.push(Mistake { origin, key: key.to_owned(), problem });
     }
 

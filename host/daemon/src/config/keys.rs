@@ -222,6 +222,11 @@ pub(super) fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }
 
+/// The key of that name in any section, for one that was written in the wrong place.
+pub(super) fn find_elsewhere(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path.rsplit('.').next() == Some(name))
+}
+
 /// Whether keys lie below this path.
 pub(super) fn is_section(path: &str) -> bool {
     KEYS.iter().any(|key| below(path, key.path).is_some())

@@ -47,7 +47,7 @@ pub fn load(sources: &Sources) -> Result<Effective, ConfigError> {
         mistakes.extend(effective.apply(setting));
     }
     mistakes.extend(rules::broken(&effective.config).map(|(key, problem)| effective.blame(key, problem)));
-    if mistakes.is_empty() { Ok(effective) } else { Err(ConfigError(mistakes)) }
+    if mistakes.is_empty() { Ok(effective) } else { Err(ConfigError::sorted(mistakes)) }
 }
 
 impl Effective {

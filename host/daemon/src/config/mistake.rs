@@ -24,6 +24,18 @@ pub enum Origin {
     Flag(&'static str),
 }
 
+impl Origin {
+    /// The order in which people look for their mistakes.
+    fn rank(&self) -> (u8, usize) {
+        match self {
+            Self::File { line, .. } => (0, line.unwrap_or(0)),
+            Self::Variable(_) => (1, 0),
+            Self::Flag(_) => (2, 0),
+            Self::Default => (3, 0),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -36,7 +48,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong. It never repeats the value: somebody may have put a secret there.
+/// One thing that is wrong. It never repeats a text that was set: somebody may have put a secret there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Where it was written.
@@ -62,6 +74,14 @@ impl fmt::Display for Mistake {
 #[error("configuration is refused:{}", lines(.0))]
 pub struct ConfigError(pub Vec<Mistake>);
 
+impl ConfigError {
+    /// Puts the mistakes into the order of the sources, those of the file by line.
+    pub(super) fn sorted(mut mistakes: Vec<Mistake>) -> Self {
+        mistakes.sort_by_key(|mistake| mistake.origin.rank());
+        Self(mistakes)
+    }
+}
+
 fn lines(mistakes: &[Mistake]) -> String {
-    mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect()
+    mistakes.iter().fold(String::new(), |lines, mistake| lines + "\n  " + &mistake.to_string())
 }

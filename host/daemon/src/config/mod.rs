@@ -11,6 +11,7 @@
 //! file ───┘             └──────── mistakes, all of them ───────────┘
 //! ```
 
+mod checks;
 mod environment;
 mod file;
 mod folders;

@@ -106,26 +106,26 @@ impl Shape {
     }
 
     fn texts(&self, value: &Value, check: fn(&str) -> Result<(), String>) -> Result<Vec<String>, String> {
-        let mut texts = Vec::new();
-        for entry in value.as_array().ok_or_else(|| self.unlike(value))? {
-            let text = entry.as_str().ok_or_else(|| self.unlike(value))?;
-            check(text)?;
-            texts.push(text.to_owned());
-        }
-        Ok(texts)
+        let entries = value.as_array().ok_or_else(|| self.unlike(value))?;
+        let read = entries.iter().enumerate().map(|(index, entry)| {
+            let text = entry.as_str().ok_or_else(|| self.unlike(entry));
+            let checked = text.and_then(|text| check(text).map(|()| text.to_owned()));
+            checked.map_err(|problem| format!("entry {}: {problem}", index + 1))
+        });
+        all(read)
     }
 
     fn tables(&self, value: &Value, names: &[&'static str]) -> Result<BTreeMap<String, Value>, String> {
         let tables = value.as_object().ok_or_else(|| self.unlike(value))?;
-        for (name, table) in tables {
+        all(tables.iter().map(|(name, table)| {
             if !names.is_empty() && !names.contains(&name.as_str()) {
-                return Err(format!("unknown name {name}{}", did_you_mean(name, names.iter().copied())));
+                Err(format!("unknown name {name}{}", did_you_mean(name, names.iter().copied())))
+            } else if !table.is_object() || toml::Value::try_from(table).is_err() {
+                Err(format!("{name} is not a table of a healthCheck, or holds null"))
+            } else {
+                Ok((name.clone(), table.clone()))
             }
-            if !table.is_object() || toml::Value::try_from(table).is_err() {
-                return Err(format!("{name} is not a table of a healthCheck, or holds null"));
-            }
-        }
-        Ok(tables.clone().into_iter().collect())
+        }))
     }
 
     fn unlike(&self, value: &Value) -> String {
@@ -139,6 +139,15 @@ impl Shape {
         };
         format!("expected {expected}, found {}", kind(value))
     }
+}
+
+/// Everything, or every problem.
+fn all<T, All: FromIterator<T>>(read: impl Iterator<Item = Result<T, String>>) -> Result<All, String> {
+    let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
+    if bad.is_empty() {
+        return Ok(good.into_iter().flatten().collect());
+    }
+    Err(bad.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; "))
 }
 
 /// Seconds, whole ones without a fraction.
