@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use mcpd::runtime::process::ProcessRuntime;
-use mcpd::runtime::{Handle, Known, Runtime as _, RuntimeError};
+use mcpd::runtime::{Handle, Known, Runtime as _};
 use mcpd_core::name::InstanceId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Duration;
 
-use super::place::{Place, config, is_there, marked, parent, subject, until};
+use super::place::{Place, config, is_there, marked, marker, parent, subject, until};
 use crate::conformance::{TREE, line, within};
 
 const FOLDER: &str = "RUNTIME_TEST_FOLDER";
@@ -87,7 +87,7 @@ fn kill_9(pid: i32) {
 #[tokio::test]
 async fn nothing_is_left_after_a_kill_of_mcpd() {
     let place = Place::new();
-    let marker = "1000.0301";
+    let marker = &marker(301);
     let (mut mcpd, servers) = run_parent(&place, marker);
     assert!(marked(marker).len() > SERVERS);
     mcpd.kill().unwrap();
@@ -95,7 +95,7 @@ async fn nothing_is_left_after_a_kill_of_mcpd() {
     let next = ProcessRuntime::new(config(place.path())).unwrap();
     // Without the records: the lock alone is proof enough.
     within(next.sweep(Vec::new())).await.unwrap();
-    assert_eq!(marked(marker), Vec::<String>::new());
+    assert_eq!(marked(marker), []);
     assert!(servers.iter().all(|server| !is_there(server.pid)));
     assert!(!place.path().join("s0").exists(), "nobody knows it any more");
 }
@@ -103,7 +103,7 @@ async fn nothing_is_left_after_a_kill_of_mcpd() {
 #[tokio::test]
 async fn what_the_guardians_of_a_killed_mcpd_leave_is_found_by_the_records() {
     let place = Place::new();
-    let marker = "1000.0302";
+    let marker = &marker(302);
     let (mut mcpd, servers) = run_parent(&place, marker);
     // Stopped, it cannot see its guardians die.
     let pid = i32::try_from(mcpd.id()).unwrap();
@@ -114,22 +114,26 @@ async fn what_the_guardians_of_a_killed_mcpd_leave_is_found_by_the_records() {
     let next = ProcessRuntime::new(config(place.path())).unwrap();
     within(next.sweep(known(&servers))).await.unwrap();
     let left = marked(marker);
-    assert!(left.iter().all(|line| !line.contains("sh -c trap")), "{left:?}");
+    assert!(left.iter().all(|stray| !stray.line.contains("sh -c trap")), "{left:?}");
     assert!(place.path().join("s0").exists(), "the instance is known");
     end_strays(marker).await;
 }
 
-/// What made a session of its own and lost its guardian cannot be told from a stranger; the test can.
-#[expect(clippy::disallowed_methods, reason = "the test cleans up behind what it had killed")]
+/// What made a session of its own and lost its guardian cannot be told from a stranger; the test can, by a
+/// marker that no other process has.
 async fn end_strays(marker: &str) {
-    Command::new("pkill").args(["-9", "-f", marker]).status().unwrap();
-    until("the strays are gone", || marked(marker).is_empty()).await;
+    until("the strays are gone", || {
+        let strays = marked(marker);
+        strays.iter().for_each(|stray| drop(kill(Pid::from_raw(stray.pid), Signal::SIGKILL)));
+        strays.is_empty()
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_guardian_that_does_not_end_stops_the_start_of_mcpd() {
     let place = Place::new();
-    let marker = "1000.0303";
+    let marker = &marker(303);
     let (mut mcpd, servers) = run_parent(&place, marker);
     // A stopped guardian stands for one whose server cannot be killed.
     kill(Pid::from_raw(servers[0].guardian), Signal::SIGSTOP).unwrap();
@@ -140,6 +144,5 @@ async fn a_guardian_that_does_not_end_stops_the_start_of_mcpd() {
     let next = ProcessRuntime::new(config).unwrap();
     within(next.sweep(known(&servers))).await.unwrap();
     assert!(!is_there(servers[0].pid));
-    let _ = RuntimeError::LeftBehind { pids: Vec::new() };
     end_strays(marker).await;
 }

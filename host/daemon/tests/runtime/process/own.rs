@@ -10,7 +10,7 @@ use mcpd_core::secret::SecretValue;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::place::{Place, command, config, is_there, marked, parent, subject, until};
+use super::place::{Place, command, config, is_there, marked, marker, parent, subject, until};
 use crate::conformance::{TREE, exit, line, request, rest, within};
 
 #[tokio::test]
@@ -37,12 +37,13 @@ async fn the_environment_is_exactly_the_clean_one() {
 async fn values_of_the_environment_show_in_no_argument() {
     let place = Place::new();
     let subject = place.subject();
+    let marker = &marker(100);
     let request = StartRequest {
-        env: vec![("TOKEN".to_owned(), SecretValue::new("marker-of-a-secret".to_owned()))],
+        env: vec![("TOKEN".to_owned(), SecretValue::new(marker.to_owned()))],
         ..subject.request("argv", "cat")
     };
     let _started = within(subject.runtime.start(request)).await.unwrap();
-    assert_eq!(marked("marker-of-a-secret"), Vec::<String>::new());
+    assert_eq!(marked(marker), []);
     subject.stop("argv").await;
 }
 
@@ -148,7 +149,7 @@ async fn what_a_killed_guardian_leaves_is_ended() {
     let place = Place::new();
     let subject = place.subject();
     let mut events = subject.runtime.subscribe();
-    let marker = "1000.0171";
+    let marker = &marker(171);
     let script = TREE.replace("1000", marker);
     let mut started = subject.start("orphans", &format!("{script} wait")).await;
     assert_eq!(line(&mut started).await, "ready");
@@ -156,7 +157,7 @@ async fn what_a_killed_guardian_leaves_is_ended() {
     kill(Pid::from_raw(guardian), Signal::SIGKILL).unwrap();
     assert_eq!(exit(&mut events, &started).await.0, Exit::Unseen);
     subject.stop("orphans").await;
-    assert_eq!(marked(marker), Vec::<String>::new());
+    assert_eq!(marked(marker), []);
     assert!(!is_there(guardian), "it is reaped");
 }
 
@@ -180,7 +181,7 @@ async fn guardians_ignore_a_term_to_everybody() {
 async fn two_hundred_at_once_leave_nothing() {
     let place = Place::new();
     let subject = place.subject();
-    let marker = "1000.0200";
+    let marker = &marker(200);
     let script = format!("sleep {marker} & cat");
     let start = |number| {
         let request = subject.request(&format!("many-{number}"), &script);
@@ -197,7 +198,7 @@ async fn two_hundred_at_once_leave_nothing() {
     }))
     .await;
     assert!(within(subject.runtime.list()).await.unwrap().is_empty());
-    assert_eq!(marked(marker), Vec::<String>::new());
+    assert_eq!(marked(marker), []);
     let left: io::Result<Vec<_>> = fs::read_dir(place.path()).unwrap().collect();
     assert_eq!(left.unwrap().len(), 1, "only the lock is left");
 }

@@ -65,14 +65,27 @@ pub(crate) fn command(argv: &[&str]) -> Launch {
     Launch::Command { argv: argv.iter().map(|&word| word.to_owned()).collect() }
 }
 
-/// The processes, zombies too, one of whose arguments holds `marker`.
-pub(crate) fn marked(marker: &str) -> Vec<String> {
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    lines
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(marker))
-        .collect()
+/// A process and its arguments.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Marked {
+    pub(crate) pid: i32,
+    pub(crate) line: String,
+}
+
+/// A duration for `sleep` that no other process on this machine uses.
+pub(crate) fn marker(number: u32) -> String {
+    format!("1000.{number:04}{}", std::process::id())
+}
+
+/// The processes, one of whose arguments holds `marker`.
+pub(crate) fn marked(marker: &str) -> Vec<Marked> {
+    let read = |entry: fs::DirEntry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        Some(Marked { pid, line: String::from_utf8_lossy(&line).replace('\0', " ") })
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(read);
+    processes.filter(|process| process.line.contains(marker)).collect()
 }
 
 /// The number of the parent of `pid`.
