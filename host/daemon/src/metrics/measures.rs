@@ -20,7 +20,10 @@ const MEASURES_MAX: usize = 16;
 
 /// The figures of the last check, by server and probe.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Measures(Arc<Mutex<BTreeMap<(ServerName, Arc<str>), Vec<Measure>>>>);
+pub(super) struct Measures(Arc<Mutex<BTreeMap<Source, Vec<Measure>>>>);
+
+/// Server and probe.
+type Source = (ServerName, Arc<str>);
 
 impl Measures {
     /// Replaces the figures of a server and probe.

@@ -62,7 +62,33 @@ fn every_name_of_the_interface_is_there() {
         Census { instances: vec![instance, older], owned_things: 2, wanted_things: 3, ..census(&["demo"]) };
     let text = lived().encode(&census).unwrap();
     insta::assert_snapshot!(samples(&text), @r#"
-    
+    mcpd_attempts_total{server="demo",outcome="SecretsUnresolved"} 1
+    mcpd_attempts_total{server="demo",outcome="Started"} 1
+    mcpd_check_duration_seconds_count 2
+    mcpd_check_verdict_age_seconds{server="demo"} 9.0
+    mcpd_checks_total{server="demo",probe="tool-call",verdict="fail"} 0
+    mcpd_checks_total{server="demo",probe="tool-call",verdict="failure"} 0
+    mcpd_checks_total{server="demo",probe="tool-call",verdict="inconclusive"} 1
+    mcpd_checks_total{server="demo",probe="tool-call",verdict="pass"} 1
+    mcpd_checks_total{server="demo",probe="tool-call",verdict="unknown"} 0
+    mcpd_checks_total{server="demo",probe="tool-call",verdict="warn"} 0
+    mcpd_instance_ready{server="demo"} 1
+    mcpd_instances{server="demo",status="ERROR"} 0
+    mcpd_instances{server="demo",status="RUNNING"} 2
+    mcpd_instances{server="demo",status="STARTING"} 0
+    mcpd_instances{server="demo",status="STOPPING"} 0
+    mcpd_mcp_call_duration_seconds_count 1
+    mcpd_mcp_calls_total{server="demo",method="tools/call",outcome="ok"} 1
+    mcpd_owned_things 2
+    mcpd_probe_compile_seconds_count 1
+    mcpd_probe_cpu_seconds_total{probe="tool-call"} 0.002
+    mcpd_probe_measure{server="demo",probe="tool-call",name="rows"} 0.5
+    mcpd_probe_memory_peak_bytes{probe="tool-call"} 1024
+    mcpd_probe_traps_total{probe="tool-call",kind="trap"} 1
+    mcpd_reconcile_pass_seconds_count 1
+    mcpd_restarts_total{server="demo",cause="Exited"} 1
+    mcpd_secret_failures_total{backend="sealed",reason="SecretNotFound"} 1
+    mcpd_wanted_things 3
     "#);
     assert!(text.ends_with("# EOF\n"));
 }
