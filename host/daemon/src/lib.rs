@@ -1,5 +1,7 @@
 //! The daemon: runs MCP servers from manifests and says the truth about them.
 
 pub mod args;
+pub mod clock;
 pub mod config;
 pub mod metrics;
+pub mod store;

@@ -1,0 +1,126 @@
+//! Reads manifest files: YAML of several documents, and JSON, which is YAML too.
+
+use serde_json::Value;
+
+use crate::bounds::DOCUMENT_BYTES_MAX;
+use crate::strict;
+
+/// One document of a file that is not empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// Its number in the file, the first being 1; empty ones are counted.
+    pub number: usize,
+    /// What it says.
+    pub value: Value,
+}
+
+/// Why a text is no list of documents.
+#[derive(Debug, thiserror::Error)]
+pub enum YamlError {
+    /// More than [`DOCUMENT_BYTES_MAX`] bytes.
+    #[error("the text has {bytes} bytes, at most {DOCUMENT_BYTES_MAX} are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Ill-formed, with a key twice, or swollen by aliases; the words name line and column where known.
+    #[error("not YAML: document {document}: {words}")]
+    Malformed {
+        /// Number of the document, the first being 1.
+        document: usize,
+        /// The parser's words.
+        words: String,
+    },
+}
+
+/// Reads all documents of a text, skipping empty ones.
+pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
+    if text.len() > DOCUMENT_BYTES_MAX {
+        return Err(YamlError::TooLarge { bytes: text.len() });
+    }
+    // JSON first where it looks like it: YAML parsers stumble over its pairs of surrogate escapes.
+    if text.trim_start().starts_with(['{', '['])
+        && let Ok(value) = strict::read_json(text.as_bytes())
+    {
+        return Ok(vec![Document { number: 1, value }]);
+    }
+    read_documents(text)
+}
+
+fn read_documents(text: &str) -> Result<Vec<Document>, YamlError> {
+    let mut documents = Vec::new();
+    for (index, deserializer) in serde_yaml_ng::Deserializer::from_str(text).enumerate() {
+        let number = index + 1;
+        let value = strict::read(deserializer).map_err(|error| malformed(number, &error))?;
+        if !value.is_null() {
+            documents.push(Document { number, value });
+        }
+    }
+    Ok(documents)
+}
+
+fn malformed(document: usize, error: &serde_yaml_ng::Error) -> YamlError {
+    YamlError::Malformed { document, words: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn several_documents_are_numbered_and_empty_ones_skipped() {
+        let text = "---\n---\nkind: server\n---\n# nothing\n---\nkind: secret\n";
+        let documents = read(text).unwrap();
+        let numbers: Vec<_> = documents.iter().map(|document| document.number).collect();
+        assert_eq!(numbers, [2, 4]);
+        assert_eq!(documents[1].value, json!({"kind": "secret"}));
+        assert_eq!(read("").unwrap(), []);
+        assert_eq!(read("# only a comment\n").unwrap(), []);
+    }
+
+    #[test]
+    fn json_is_read_as_it_is() {
+        assert_eq!(read("{\n\t\"a\": \"\\ud83d\\ude00\"}").unwrap()[0].value, json!({"a": "😀"}));
+        assert_eq!(read("{a: 1}").unwrap()[0].value, json!({"a": 1}), "flow style");
+    }
+
+    #[test]
+    fn plain_scalars_keep_the_types_of_yaml() {
+        let value = &read("a: yes\nb: 0.5\nc: ~\nd: 007\n1: x\ne: &x [1]\nf: *x").unwrap()[0].value;
+        assert_eq!(
+            *value,
+            json!({"a": "yes", "b": 0.5, "c": null, "d": "007", "1": "x", "e": [1], "f": [1]})
+        );
+    }
+
+    #[test]
+    fn mistakes_name_document_line_and_column() {
+        let words = |text| read(text).unwrap_err().to_string();
+        insta::assert_snapshot!(words("a: 1\n---\nb: [1\nc: 2"), @"not YAML: document 2: did not find expected ',' or ']' at line 4 column 2, while parsing a flow sequence at line 3 column 4");
+        insta::assert_snapshot!(words("a: 1\na: 2"), @"not YAML: document 1: duplicate key `a`");
+        insta::assert_snapshot!(words("env:\n  - {a: 1, a: 2}"), @"not YAML: document 1: env[0]: duplicate key `a` at line 2 column 5");
+        insta::assert_snapshot!(words("a: !secret x"), @"not YAML: document 1: a: a tag (`!…`) has no meaning here at line 1 column 4");
+        insta::assert_snapshot!(words("a: .inf"), @"not YAML: document 1: a: a number must be finite at line 1 column 4");
+        insta::assert_snapshot!(words("a: *nowhere"), @"not YAML: document 1: unknown anchor at line 1 column 4");
+    }
+
+    #[test]
+    fn an_alias_bomb_is_refused() {
+        let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+        for level in 1..10 {
+            let alias = format!("*a{}", level - 1);
+            laughs += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", "));
+        }
+        assert!(read(&laughs).is_err());
+        let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), ["*a"; 100].join(", "));
+        insta::assert_snapshot!(read(&long).unwrap_err(), @"not YAML: document 1: b[40]: aliases make this document larger than 4194304 bytes at line 1 column 4");
+    }
+
+    #[test]
+    fn a_text_past_its_bound_is_refused() {
+        let error = read(&" ".repeat(DOCUMENT_BYTES_MAX + 1)).unwrap_err();
+        insta::assert_snapshot!(error, @"the text has 1048577 bytes, at most 1048576 are allowed");
+    }
+}

@@ -1,0 +1,204 @@
+//! One instance: its state, what is live of it, and its last checks.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use mcpd_core::check::CheckRecord;
+use mcpd_core::instance::{Exit, Instance};
+use mcpd_core::name::{InstanceId, ServerName};
+use mcpd_core::secret::Redactor;
+use mcpd_mcp::Connection;
+
+use crate::store::{CHECKS_MAX, InstanceRow};
+
+/// One instance. Its status is written by the driver only, its health by the checks only; both go through
+/// [`Cell::transition`].
+#[derive(Debug)]
+pub struct Cell {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its server.
+    pub server: ServerName,
+    /// Held while a check runs: two checks of one instance never overlap (behaviour 6.11).
+    pub check_gate: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    run: Mutex<Option<Run>>,
+    checks: Mutex<VecDeque<Arc<CheckRecord>>>,
+    exit: Mutex<Option<SeenExit>>,
+}
+
+/// An end that was noticed, perhaps before the start it belongs to was written down.
+#[derive(Debug)]
+struct SeenExit {
+    run: u64,
+    exit: Exit,
+    stderr_tail: String,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None` only inside of a transition.
+    instance: Option<Instance>,
+    version: i64,
+    updated_at: Timestamp,
+}
+
+/// What is live of an instance between a start and its end.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Tells this start from every other.
+    pub number: u64,
+    /// The runtime's handle, opaque.
+    pub handle: Option<String>,
+    /// Process id on the host.
+    pub pid: Option<u32>,
+    /// Id of the container.
+    pub container_id: Option<String>,
+    /// The image it runs.
+    pub image: Option<String>,
+    /// Masks the secrets it was started with.
+    pub redactor: Redactor,
+    /// The one live connection, while it is open.
+    pub connection: Option<Connection>,
+}
+
+impl Cell {
+    /// A cell around an instance, new or read from the store.
+    pub fn new(instance: Instance, updated_at: Timestamp) -> Arc<Self> {
+        Arc::new(Self {
+            id: instance.id.clone(),
+            server: instance.server.clone(),
+            check_gate: tokio::sync::Mutex::new(()),
+            state: Mutex::new(State { instance: Some(instance), version: 1, updated_at }),
+            run: Mutex::default(),
+            checks: Mutex::default(),
+            exit: Mutex::default(),
+        })
+    }
+
+    /// Replaces the instance by what `change` makes of it, and gives what `look` reads from the result.
+    pub fn transition<T>(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(Instance) -> Instance,
+        look: impl FnOnce(&Instance) -> T,
+    ) -> T {
+        let mut state = self.lock();
+        let before = state.instance.take().expect("a transition always puts the instance back");
+        let after = state.instance.insert(change(before));
+        let seen = look(after);
+        state.version += 1;
+        state.updated_at = now;
+        seen
+    }
+
+    /// Reads from the instance as it is.
+    pub fn read<T>(&self, look: impl FnOnce(&Instance) -> T) -> T {
+        look(self.lock().instance.as_ref().expect("a transition always puts the instance back"))
+    }
+
+    /// A copy of the instance as it is.
+    pub fn snapshot(&self) -> Instance {
+        self.read(Clone::clone)
+    }
+
+    /// How often it changed since it was loaded, and when last.
+    pub fn version(&self) -> (i64, Timestamp) {
+        let state = self.lock();
+        (state.version, state.updated_at)
+    }
+
+    /// What is live of it.
+    pub fn run(&self) -> Option<Run> {
+        self.lock_run().clone()
+    }
+
+    /// Takes note of a start.
+    pub fn set_run(&self, run: Run) {
+        *self.lock_run() = Some(run);
+    }
+
+    /// Takes note that the start `number` is over; an older or newer one is left alone.
+    pub fn end_run(&self, number: u64) -> Option<Run> {
+        self.lock_run().take_if(|run| run.number == number)
+    }
+
+    /// Whether the start `number` is the one that is live.
+    pub fn is_run(&self, number: u64) -> bool {
+        self.lock_run().as_ref().is_some_and(|run| run.number == number)
+    }
+
+    /// Takes note that the run ended, for the driver to act on.
+    pub fn note_exit(&self, run: u64, exit: Exit, stderr_tail: String) {
+        let seen = SeenExit { run, exit, stderr_tail };
+        *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+
+    /// The noted end of that run, once.
+    pub fn take_exit(&self, run: u64) -> Option<(Exit, String)> {
+        let mut seen = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.take_if(|seen| seen.run == run).map(|seen| (seen.exit, seen.stderr_tail))
+    }
+
+    /// The live connection, if it is open.
+    pub fn connection(&self) -> Option<Connection> {
+        self.lock_run().as_ref()?.connection.clone()
+    }
+
+    /// Puts or takes the connection of the start `number`.
+    pub fn set_connection(&self, number: u64, connection: Option<Connection>) {
+        if let Some(run) = self.lock_run().as_mut().filter(|run| run.number == number) {
+            run.connection = connection;
+        }
+    }
+
+    /// Masks the secrets of the run in a text.
+    pub fn redactor(&self) -> Redactor {
+        self.lock_run().as_ref().map(|run| run.redactor.clone()).unwrap_or_default()
+    }
+
+    /// Keeps a check, the last [`CHECKS_MAX`].
+    pub fn push_check(&self, record: Arc<CheckRecord>) {
+        let mut checks = self.lock_checks();
+        if checks.len() == CHECKS_MAX {
+            checks.pop_back();
+        }
+        checks.push_front(record);
+    }
+
+    /// The kept checks, newest first.
+    pub fn checks(&self) -> Vec<Arc<CheckRecord>> {
+        self.lock_checks().iter().cloned().collect()
+    }
+
+    /// The newest check.
+    pub fn last_check(&self) -> Option<Arc<CheckRecord>> {
+        self.lock_checks().front().cloned()
+    }
+
+    /// The row that the store keeps of it.
+    pub fn row(&self) -> InstanceRow {
+        let run = self.lock_run();
+        let run = run.as_ref();
+        InstanceRow {
+            handle: run.and_then(|run| run.handle.clone()),
+            pid: run.and_then(|run| run.pid),
+            container_id: run.and_then(|run| run.container_id.clone()),
+            image: run.and_then(|run| run.image.clone()),
+            instance: self.snapshot(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_run(&self) -> MutexGuard<'_, Option<Run>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_checks(&self) -> MutexGuard<'_, VecDeque<Arc<CheckRecord>>> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
