@@ -1,6 +1,6 @@
 //! `mcpd config --schema`: the table of keys as JSON Schema, for editors.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::environment::variables;
 use super::keys::{KEYS, Key};
@@ -11,10 +11,7 @@ pub fn schema() -> Value {
     let mut root = section();
     for key in KEYS {
         let (sections, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
-        let table = sections
-            .split('.')
-            .fold(&mut root, |table, name| properties(table).entry(name).or_insert_with(section));
-        properties(table).insert(name.to_owned(), describe(key));
+        sections.split('.').fold(&mut root, subsection)["properties"][name] = describe(key);
     }
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!("configuration of mcpd");
@@ -25,9 +22,12 @@ fn section() -> Value {
     json!({ "type": "object", "properties": {}, "additionalProperties": false })
 }
 
-#[expect(clippy::expect_used, reason = "section() made it an object")]
-fn properties(section: &mut Value) -> &mut Map<String, Value> {
-    section["properties"].as_object_mut().expect("properties of a section")
+fn subsection<'a>(table: &'a mut Value, name: &str) -> &'a mut Value {
+    let subsection = &mut table["properties"][name];
+    if subsection.is_null() {
+        *subsection = section();
+    }
+    subsection
 }
 
 fn describe(key: &Key) -> Value {
