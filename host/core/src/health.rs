@@ -261,3 +261,6 @@ impl Proof {
         if record.proves_function() { Self::Verified } else { Self::Unverified }
     }
 }
+
+#[cfg(test)]
+mod scenarios;

@@ -275,3 +275,6 @@ impl Instance {
         self.conditions.is_ready()
     }
 }
+
+#[cfg(test)]
+mod scenarios;
