@@ -131,7 +131,7 @@ async fn end_strays(marker: &str) {
 }
 
 #[tokio::test]
-async fn a_guardian_that_does_not_end_stops_the_start_of_mcpd() {
+async fn a_guardian_that_does_not_end_is_killed_by_the_records() {
     let place = Place::new();
     let marker = &marker(303);
     let (mut mcpd, servers) = run_parent(&place, marker);
@@ -143,6 +143,7 @@ async fn a_guardian_that_does_not_end_stops_the_start_of_mcpd() {
     config.sweep_patience = Duration::from_millis(200);
     let next = ProcessRuntime::new(config).unwrap();
     within(next.sweep(known(&servers))).await.unwrap();
-    assert!(!is_there(servers[0].pid));
+    let left = marked(marker);
+    assert!(left.iter().all(|stray| stray.pid != servers[0].pid), "{left:?}");
     end_strays(marker).await;
 }

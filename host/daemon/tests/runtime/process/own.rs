@@ -51,9 +51,12 @@ async fn values_of_the_environment_show_in_no_argument() {
 async fn a_server_holds_nothing_of_its_guardian() {
     let place = Place::new();
     let subject = place.subject();
-    let mut started =
-        subject.start("files", "ls /proc/$$/fd | tr '\\n' ' '; grep SigBlk /proc/$$/status").await;
-    assert_eq!(rest(&mut started).await, "0 1 2 SigBlk:\t0000000000000000\n");
+    let list = request("files", command(&["ls", "/proc/self/fd"]));
+    let mut started = within(subject.runtime.start(list)).await.unwrap();
+    assert_eq!(rest(&mut started).await, "0\n1\n2\n3\n", "3 is the folder that ls reads");
+    let blocked = request("signals", command(&["grep", "SigBlk", "/proc/self/status"]));
+    let mut started = within(subject.runtime.start(blocked)).await.unwrap();
+    assert_eq!(rest(&mut started).await, "SigBlk:\t0000000000000000\n");
 }
 
 #[tokio::test]
