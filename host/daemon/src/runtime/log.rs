@@ -1,6 +1,7 @@
 //! The log of an instance: bounded, masked, with the attempt before kept for `--previous`.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
@@ -88,8 +89,10 @@ impl LogBook {
     /// Masks, cuts and keeps one line; `unread` bytes of it were skipped by the reader already.
     pub fn append(&self, stream: LogStream, line: &[u8], unread: usize) {
         let at = (self.now)();
+        let (line, rest) = line.split_at(line.len().min(LINE_BYTES_MAX + LINE_MARGIN_BYTES));
+        let redactor = self.lock().redactor.clone();
+        let text = readable(line, unread + rest.len(), &redactor);
         let mut pages = self.lock();
-        let text = readable(line, unread, &pages.redactor);
         pages.current.push(LogLine { at, stream, text });
         drop(pages);
         self.changes.send_replace(Change::Written);
@@ -215,7 +218,7 @@ fn readable(line: &[u8], unread: usize, redactor: &Redactor) -> String {
     let cut = text.len() - kept + unread;
     if cut > 0 {
         text.truncate(kept);
-        text.push_str(&format!(" … ({cut} more bytes)"));
+        let _ = write!(text, " … ({cut} more bytes)");
     }
     text
 }

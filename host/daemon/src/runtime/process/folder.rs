@@ -70,6 +70,6 @@ pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> Ru
 }
 
 fn make(path: &Path, mode: u32) -> Result<(), RuntimeError> {
-    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|source| failed("make", path, source))
+    let outcome = DirBuilder::new().recursive(true).mode(mode).create(path);
+    outcome.map_err(|source| failed("make", path, source))
 }

@@ -89,6 +89,7 @@ struct Keeper {
     control: OwnedWriteHalf,
     drained: JoinHandle<()>,
     start: Option<Start>,
+    failure: StartFailure,
     is_exit_due: bool,
 }
 
@@ -106,7 +107,8 @@ impl Keeper {
         let drained = assignment.tasks.spawn(stderr::pump(stderr, assignment.book.clone()));
         let start = Some(Start { answer, stdin, stdout });
         let reports = BufReader::new(reports).lines();
-        Self { assignment, guardian, pid, reports, control, drained, start, is_exit_due: false }
+        let failure = StartFailure::Ended;
+        Self { assignment, guardian, pid, reports, control, drained, start, failure, is_exit_due: false }
     }
 
     async fn keep(mut self) {
@@ -125,7 +127,7 @@ impl Keeper {
         self.drained.abort();
         self.assignment.state.send_replace(RunState::Gone);
         if let Some(start) = self.start.take() {
-            let _ = start.answer.send(Err(StartFailure::Ended));
+            let _ = start.answer.send(Err(self.failure));
         }
     }
 
@@ -152,11 +154,8 @@ impl Keeper {
     async fn hear(&mut self, line: &str) {
         match serde_json::from_str(line) {
             Ok(Report::Running(server)) => self.running(server).await,
-            Ok(Report::Failed(failure)) => {
-                if let Some(start) = self.start.take() {
-                    let _ = start.answer.send(Err(StartFailure::Refused(failure)));
-                }
-            }
+            // Answered at the end: a start that failed has left nothing.
+            Ok(Report::Failed(failure)) => self.failure = StartFailure::Refused(failure),
             Ok(Report::Exited(exit)) => self.publish(exit).await,
             Err(error) => tracing::error!(%error, line, "a guardian speaks nonsense"),
         }

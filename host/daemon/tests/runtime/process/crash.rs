@@ -6,13 +6,14 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use mcpd::runtime::process::ProcessRuntime;
 use mcpd::runtime::{Handle, Known, Runtime as _};
 use mcpd_core::name::InstanceId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::time::Duration;
+use tokio::time::sleep;
 
 use super::place::{Place, config, is_there, marked, marker, parent, subject, until};
 use crate::conformance::{TREE, line, within};
@@ -35,6 +36,7 @@ async fn parent_that_is_killed() {
     let (Some(folder), Some(marker)) = (std::env::var_os(FOLDER), std::env::var_os(MARKER)) else { return };
     let subject = subject(config(Path::new(&folder)));
     let script = format!("{} wait", TREE.replace("1000", marker.to_str().unwrap()));
+    println!("\nbegin");
     let mut kept = Vec::new();
     for number in 0..SERVERS {
         let mut started = subject.start(&format!("s{number}"), &script).await;
@@ -48,7 +50,7 @@ async fn parent_that_is_killed() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test is about the death of a process")]
-fn run_parent(place: &Place, marker: &str) -> (Child, Vec<Server>) {
+fn spawn_parent(place: &Place, marker: &str) -> (Child, impl Iterator<Item = String> + use<>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "process::crash::parent_that_is_killed", "--nocapture"])
         .env(FOLDER, place.path())
@@ -58,6 +60,11 @@ fn run_parent(place: &Place, marker: &str) -> (Child, Vec<Server>) {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    (child, lines)
+}
+
+fn run_parent(place: &Place, marker: &str) -> (Child, Vec<Server>) {
+    let (child, lines) = spawn_parent(place, marker);
     let servers = lines
         .take_while(|line| line != "done")
         .filter_map(|line| {
@@ -108,7 +115,9 @@ async fn what_the_guardians_of_a_killed_mcpd_leave_is_found_by_the_records() {
     // Stopped, it cannot see its guardians die.
     let pid = i32::try_from(mcpd.id()).unwrap();
     kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
-    servers.iter().for_each(|server| kill_9(server.guardian));
+    for server in &servers {
+        kill_9(server.guardian);
+    }
     mcpd.kill().unwrap();
     mcpd.wait().unwrap();
     let next = ProcessRuntime::new(config(place.path())).unwrap();
@@ -124,14 +133,17 @@ async fn what_the_guardians_of_a_killed_mcpd_leave_is_found_by_the_records() {
 async fn end_strays(marker: &str) {
     until("the strays are gone", || {
         let strays = marked(marker);
-        strays.iter().for_each(|stray| drop(kill(Pid::from_raw(stray.pid), Signal::SIGKILL)));
+        for stray in &strays {
+            // One that is gone by now is what was wanted.
+            let _ = kill(Pid::from_raw(stray.pid), Signal::SIGKILL);
+        }
         strays.is_empty()
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_guardian_that_does_not_end_stops_the_start_of_mcpd() {
+async fn a_guardian_that_does_not_end_is_killed_by_the_records() {
     let place = Place::new();
     let marker = &marker(303);
     let (mut mcpd, servers) = run_parent(&place, marker);
@@ -143,6 +155,26 @@ async fn a_guardian_that_does_not_end_stops_the_start_of_mcpd() {
     config.sweep_patience = Duration::from_millis(200);
     let next = ProcessRuntime::new(config).unwrap();
     within(next.sweep(known(&servers))).await.unwrap();
-    assert!(!is_there(servers[0].pid));
+    let left = marked(marker);
+    assert!(left.iter().all(|stray| stray.pid != servers[0].pid), "{left:?}");
     end_strays(marker).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_a_kill_of_mcpd_at_any_moment_of_a_start() {
+    for (number, delay_ms) in [0, 2, 5, 10, 20, 40, 80].into_iter().enumerate() {
+        let place = Place::new();
+        let marker = &marker(400 + u32::try_from(number).unwrap());
+        let (mut mcpd, mut lines) = spawn_parent(&place, marker);
+        lines.find(|line| line == "begin").unwrap();
+        // No state to wait for: the moment is the point.
+        sleep(Duration::from_millis(delay_ms)).await;
+        mcpd.kill().unwrap();
+        mcpd.wait().unwrap();
+        let next = ProcessRuntime::new(config(place.path())).unwrap();
+        within(next.sweep(Vec::new())).await.unwrap();
+        // A guardian that was only just executed ends without having started anything.
+        until("the last guardians are gone", || marked(marker).iter().all(|left| left.is_guardian())).await;
+        until("and the last of them too", || marked(marker).is_empty()).await;
+    }
 }

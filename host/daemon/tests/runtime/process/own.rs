@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::{fs, io};
 
 use futures::future::join_all;
-use mcpd::runtime::{Exit, Launch, StartRequest};
+use mcpd::runtime::{Exit, Launch, LogQuery, StartRequest};
 use mcpd_core::name::InstanceId;
 use mcpd_core::secret::SecretValue;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::place::{Place, command, config, is_there, marked, marker, parent, subject, until};
+use super::place::{Place, command, config, is_there, marked, marker, parent, subject};
 use crate::conformance::{TREE, exit, line, request, rest, within};
 
 #[tokio::test]
@@ -51,9 +51,12 @@ async fn values_of_the_environment_show_in_no_argument() {
 async fn a_server_holds_nothing_of_its_guardian() {
     let place = Place::new();
     let subject = place.subject();
-    let mut started =
-        subject.start("files", "ls /proc/$$/fd | tr '\\n' ' '; grep SigBlk /proc/$$/status").await;
-    assert_eq!(rest(&mut started).await, "0 1 2 SigBlk:\t0000000000000000\n");
+    let list = request("files", command(&["ls", "/proc/self/fd"]));
+    let mut started = within(subject.runtime.start(list)).await.unwrap();
+    assert_eq!(rest(&mut started).await, "0\n1\n2\n3\n", "3 is the folder that ls reads");
+    let blocked = request("signals", command(&["grep", "SigBlk", "/proc/self/status"]));
+    let mut started = within(subject.runtime.start(blocked)).await.unwrap();
+    assert_eq!(rest(&mut started).await, "SigBlk:\t0000000000000000\n");
 }
 
 #[tokio::test]
@@ -211,8 +214,7 @@ async fn a_flood_of_stderr_holds_up_nobody() {
     let script = "head -c 30000000 /dev/zero | tr '\\0' 'x' >&2; echo >&2; yes | head -n 100000 >&2; exit 5";
     let started = subject.start("flood", script).await;
     assert_eq!(exit(&mut events, &started).await.0, Exit::Code(5));
-    until("the log is within its bound", || true).await;
-    let lines = within(subject.runtime.logs(&InstanceId::new("flood"), Default::default())).await.unwrap();
+    let lines = within(subject.runtime.logs(&InstanceId::new("flood"), LogQuery::default())).await.unwrap();
     assert!(lines.len() <= mcpd::runtime::log::LOG_LINES_MAX);
     assert!(lines.iter().all(|line| line.text.len() < mcpd::runtime::log::LINE_BYTES_MAX + 64));
 }

@@ -72,6 +72,13 @@ pub(crate) struct Marked {
     pub(crate) line: String,
 }
 
+impl Marked {
+    /// Whether it is a guardian or its second stage, not yet a server.
+    pub(crate) fn is_guardian(&self) -> bool {
+        self.line.contains(" __guard ") || self.line.contains(" __exec ")
+    }
+}
+
 /// A duration for `sleep` that no other process on this machine uses.
 pub(crate) fn marker(number: u32) -> String {
     format!("1000.{number:04}{}", std::process::id())

@@ -49,6 +49,17 @@ pub fn run_if_asked() -> Option<i32> {
     }
 }
 
+/// Closes what mcpd itself inherited and did not know of, so that no server gets it.
+fn close_strangers() -> io::Result<()> {
+    let numbers = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?.flatten().filter_map(numbers).collect();
+    for number in open.into_iter().filter(|number| *number > EXTRA_FD) {
+        // The folder that was just read is in the list, and closed.
+        let _ = nix::unistd::close(number);
+    }
+    Ok(())
+}
+
 /// Takes over the file behind [`EXTRA_FD`], which is a pipe; the copy is closed on exec.
 fn take_extra(options: &fs::OpenOptions) -> io::Result<File> {
     let file = options.open(format!("/proc/self/fd/{EXTRA_FD}"))?;

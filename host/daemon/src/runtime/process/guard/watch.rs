@@ -17,7 +17,7 @@ use nix::unistd::{self, Pid};
 
 use super::super::procfs::Stamp;
 use super::wire::{Failure, Order, Report, Step, Word};
-use super::{EXEC, EXTRA_FD, null, stage_args, take_control, take_extra, tree};
+use super::{EXEC, EXTRA_FD, close_strangers, null, stage_args, take_control, take_extra, tree};
 
 /// Between two rounds of killing; what was killed is reaped on its signal, so this matters only for what was
 /// born in between.
@@ -29,7 +29,8 @@ const NOT_PROVED: i32 = 1;
 
 /// Guards one server until its tree is gone; the exit code 0 says that it is.
 pub(super) fn run(order: &Order) -> i32 {
-    let Ok(mut control) = take_control() else { return NOT_PROVED };
+    let taken = close_strangers().and_then(|()| take_control());
+    let Ok(mut control) = taken else { return NOT_PROVED };
     match Guardian::start(order, &control) {
         Ok(Some(mut guardian)) => guardian.watch(&mut control).map_or(NOT_PROVED, |()| 0),
         Ok(None) => 0,

@@ -25,10 +25,10 @@ pub(in super::super) struct Order {
 
 impl Order {
     /// Reads what [`Self::to_args`] wrote.
-    pub(super) fn parse(args: Vec<OsString>) -> Option<Self> {
-        let mut args = args.into_iter();
-        let (lock, cwd, user) = (args.next()?.into(), args.next()?.into(), args.next()?);
-        let argv: Vec<OsString> = args.collect();
+    pub(super) fn parse(words: Vec<OsString>) -> Option<Self> {
+        let mut words = words.into_iter();
+        let (lock, cwd, user) = (words.next()?.into(), words.next()?.into(), words.next()?);
+        let argv: Vec<OsString> = words.collect();
         (!argv.is_empty()).then_some(Self { lock, cwd, user, argv })
     }
 
@@ -89,8 +89,8 @@ impl Failure {
         match self.step {
             Step::Exec => words.to_owned(),
             Step::Guard => format!("its guardian failed: {words}"),
-            Step::Folder => format!("cannot enter the folder {:?}: {words}", order.cwd),
-            Step::User => format!("cannot become the user {:?}: {words}", order.user),
+            Step::Folder => format!("cannot enter the folder \"{}\": {words}", order.cwd.display()),
+            Step::User => format!("cannot become the user \"{}\": {words}", order.user.display()),
         }
     }
 }
