@@ -24,8 +24,12 @@ pub(crate) struct Endpoint {
 /// What the flags say of the endpoint.
 #[derive(Clone, Default, clap::Args)]
 pub(crate) struct EndpointArgs {
-    /// URL of the daemon, such as http://127.0.0.1:3100
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(
+        help = "URL of the daemon, such as http://127.0.0.1:3100",
+        long,
+        global = true,
+        value_name = "URL"
+    )]
     url: Option<String>,
     /// Token for --url
     #[arg(long, global = true, value_name = "TOKEN")]

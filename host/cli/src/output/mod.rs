@@ -33,12 +33,15 @@ pub(crate) enum Format {
 
 /// Where output goes and whether it may have colours.
 pub(crate) struct Output {
+    stdout: io::Stdout,
     colours: bool,
 }
 
 impl Output {
     pub(crate) fn new(environment: &Environment) -> Self {
-        Self { colours: io::stdout().is_terminal() && !environment.no_color }
+        let stdout = io::stdout();
+        let colours = stdout.is_terminal() && !environment.no_color;
+        Self { stdout, colours }
     }
 
     pub(crate) fn colours(&self) -> bool {
@@ -47,7 +50,7 @@ impl Output {
 
     /// Data, as it is.
     pub(crate) fn print(&self, text: &str) -> Done {
-        let mut stdout = io::stdout().lock();
+        let mut stdout = self.stdout.lock();
         stdout
             .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())

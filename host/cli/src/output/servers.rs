@@ -52,7 +52,7 @@ fn ready(view: &ServerView, spec: &ServerManifest) -> Cell {
 /// What a server runs, in one line.
 pub(crate) fn runs(launch: &Launch) -> String {
     let words = match launch {
-        Launch::Image { image, args, .. } => [&[image.clone()], args.as_slice()].concat(),
+        Launch::Image { image, args, .. } => [std::slice::from_ref(image), args].concat(),
         Launch::Package { package, runtime, args, .. } => {
             [&[runner(*runtime).to_owned(), package.clone()], args.as_slice()].concat()
         }

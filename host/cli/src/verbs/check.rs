@@ -67,12 +67,10 @@ fn words(title: &str, check: &CheckView, colours: bool) -> String {
         let columns = ["CALL", "TOOL", "TIME", "OUTCOME", "MESSAGE"].map(Column::new).into();
         words += &Table::new(columns, colours).render(&check.calls.iter().map(call_row).collect::<Vec<_>>());
     }
-    for measure in &check.measures {
-        words += &format!("{} = {}\n", tame(&measure.name), measure.value);
-    }
-    for line in &check.logs {
-        words += &format!("{}: {}\n", tame(&line.level), tame(&line.message));
-    }
+    let figures =
+        check.measures.iter().map(|measure| format!("{} = {}\n", tame(&measure.name), measure.value));
+    let log = check.logs.iter().map(|line| format!("{}: {}\n", tame(&line.level), tame(&line.message)));
+    words.extend(figures.chain(log));
     words
 }
 

@@ -7,7 +7,7 @@ use crate::args::Cli;
 use crate::trouble::{Done, Trouble};
 
 /// Arguments of `completion`.
-#[derive(clap::Args)]
+#[derive(Clone, Copy, clap::Args)]
 #[command(after_help = "\
 Examples:
   source <(mcpctl completion bash)

@@ -39,18 +39,18 @@ pub(crate) async fn run(args: Args, session: &Session) -> Done {
     let query: Vec<_> = server.as_deref().map(|server| ("server", server)).into_iter().collect();
     let mut table = Table::new(EventView::columns(IsWide::No), session.output.colours());
     // The stream is opened before the list is read, so that nothing falls in between.
-    let changes = match args.watch {
-        true => {
-            Some(session.client.follow("/events", &[query.as_slice(), &[("follow", "true")]].concat()).await?)
-        }
-        false => None,
-    };
+    let changes = if args.watch { Some(open(&query, session).await?) } else { None };
     let list: ListView<EventView> = session.client.get("/events", &query).await?;
     show(&list, args.output, &mut table, session)?;
     match changes {
-        Some(lines) => follow(Follow::new(lines), &list, args.output, &mut table, session).await,
+        Some(changes) => follow(changes, &list, args.output, &mut table, session).await,
         None => Ok(()),
     }
+}
+
+async fn open(query: &[(&str, &str)], session: &Session) -> Done<Follow> {
+    let query = [query, &[("follow", "true")]].concat();
+    session.client.follow("/events", &query).await.map(Follow::new)
 }
 
 fn show(list: &ListView<EventView>, format: Format, table: &mut Table, session: &Session) -> Done {

@@ -16,6 +16,9 @@ use crate::trouble::{Done, Trouble};
 /// Between two looks: short for a person, long for the daemon.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+const CONDITION_HELP: &str =
+    "What to wait for: condition=Ready, Functional, Connected, Running or SecretsResolved";
+
 /// Arguments of `wait`.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -29,8 +32,7 @@ pub(crate) struct Args {
     /// A server, or an instance
     #[arg(required = true, num_args = 1..=2, value_name = "SERVER")]
     target: Vec<String>,
-    /// What to wait for: condition=Ready, Functional, Connected, Running or SecretsResolved
-    #[arg(long = "for", value_name = "CONDITION", default_value = "condition=Ready", value_parser = condition)]
+    #[arg(help = CONDITION_HELP, long = "for", value_name = "CONDITION", default_value = "condition=Ready", value_parser = condition)]
     condition: ConditionType,
     /// How long
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
@@ -49,15 +51,13 @@ pub(crate) async fn run(args: Args, session: &Session) -> Done {
         Subject::Server(name) => format!("server/{name}"),
         Subject::Instance(id) => format!("instance/{id}"),
     };
-    match tokio::time::timeout(args.timeout, until_it_holds(&subject, args.condition, session)).await {
-        Ok(held) => held.and_then(|()| session.output.line(&format!("{words} is {}", args.condition))),
-        Err(_) => {
-            let waited = age::precise(args.timeout);
-            let reason = reason(&subject, session).await;
-            let words = format!("{words} is not {} after {waited}{reason}", args.condition);
-            Err(Trouble::NotPassed(words))
-        }
+    let held = tokio::time::timeout(args.timeout, until_it_holds(&subject, args.condition, session)).await;
+    if let Ok(held) = held {
+        held?;
+        return session.output.line(&format!("{words} is {}", args.condition));
     }
+    let (waited, reason) = (age::precise(args.timeout), reason(&subject, session).await);
+    Err(Trouble::NotPassed(format!("{words} is not {} after {waited}{reason}", args.condition)))
 }
 
 /// A duration such as `60s`, `1m30s` or `250ms`; a plain number is seconds.

@@ -71,16 +71,15 @@ async fn of_instance(target: &Target, session: &Session) -> Done<Value> {
 
 /// The sentence, since when, what next, and from what follows.
 pub(crate) fn words(why: &WhyView, now: Timestamp) -> String {
-    let mut words = format!("{}\n", tame(&why.sentence));
+    let mut lines = vec![tame(&why.sentence)];
     if let Some(since) = why.since {
-        words += &format!("  since  {} ({since:.0})\n", age::precise(age::since(since, now)));
+        lines.push(format!("  since  {} ({since:.0})", age::precise(age::since(since, now))));
     }
     if let Some(next) = &why.next {
         let when = why.next_at.map(|at| format!(" ({})", age::until(at, now))).unwrap_or_default();
-        words += &format!("  next   {}{when}\n", tame(next));
+        lines.push(format!("  next   {}{when}", tame(next)));
     }
-    for (depth, cause) in why.chain.iter().enumerate() {
-        words += &format!("  {}└ {}\n", "  ".repeat(depth), tame(cause));
-    }
-    words
+    let chain = why.chain.iter().enumerate();
+    lines.extend(chain.map(|(depth, cause)| format!("  {}└ {}", "  ".repeat(depth), tame(cause))));
+    lines.join("\n") + "\n"
 }

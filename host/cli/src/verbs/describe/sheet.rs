@@ -11,13 +11,13 @@ const LABEL_WIDTH: usize = 15;
 
 /// A page that grows.
 pub(super) struct Sheet {
-    text: String,
+    lines: Vec<String>,
     colours: bool,
 }
 
 impl Sheet {
     pub(super) fn new(colours: bool) -> Self {
-        Self { text: String::new(), colours }
+        Self { lines: Vec::new(), colours }
     }
 
     /// A labelled line; nothing where there is nothing to say.
@@ -26,7 +26,7 @@ impl Sheet {
             return;
         }
         let label = if label.is_empty() { String::new() } else { format!("{label}:") };
-        self.text += &format!("{label:LABEL_WIDTH$}{}\n", tame(value));
+        self.lines.push(format!("{label:LABEL_WIDTH$}{}", tame(value)));
     }
 
     /// A labelled moment with its age.
@@ -38,10 +38,8 @@ impl Sheet {
 
     /// A title with text below, indented.
     pub(super) fn section(&mut self, title: &str, text: &str) {
-        self.text += &format!("\n{title}:\n");
-        for line in text.lines() {
-            self.text += &format!("  {line}\n");
-        }
+        self.lines.push(format!("\n{title}:"));
+        self.lines.extend(text.lines().map(|line| format!("  {line}")));
     }
 
     /// A title with a table below; nothing where it has no rows.
@@ -59,7 +57,7 @@ impl Sheet {
     }
 
     pub(super) fn finish(self) -> String {
-        self.text
+        self.lines.join("\n") + "\n"
     }
 }
 
