@@ -78,7 +78,7 @@ pub(super) async fn a_write_is_made_handed_back_or_refused(backend: &dyn SecretB
             assert!(!format!("{values:?}").contains("new-value"));
         }
         Ok(SealedValues::Keep) => {
-            assert_eq!(backend.read("creds", "token").await.unwrap().expose(), "new-value")
+            assert_eq!(backend.read("creds", "token").await.unwrap().expose(), "new-value");
         }
         Err(failure) => {
             assert!(matches!(&failure, SecretFailure::Refused(words) if words.contains("read-only")));

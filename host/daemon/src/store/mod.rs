@@ -10,6 +10,7 @@ mod change;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod error;
+pub mod memory;
 mod rows;
 pub mod sqlite;
 
