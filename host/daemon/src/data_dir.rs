@@ -191,10 +191,10 @@ impl DataDir {
 }
 
 fn make_folder(path: &Path) -> Result<(), DataDirError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let outcome = DirBuilder::new().recursive(true).mode(0o700).create(path);
     let metadata = path.symlink_metadata();
     // What is there already may be something else than a folder: that is said first.
-    let metadata = match (made, metadata) {
+    let metadata = match (outcome, metadata) {
         (_, Ok(metadata)) => metadata,
         (Err(error), _) | (Ok(()), Err(error)) => return Err(failed("create", path)(error)),
     };

@@ -56,8 +56,8 @@ pub trait SecretBackend: Send + Sync + fmt::Debug {
     /// The keys of a secret, sorted.
     async fn keys(&self, secret: &str) -> Result<Vec<String>, SecretFailure>;
 
-    /// Replaces all keys of a secret. What it gives back has to be written with the secret's row: the
-    /// sealed values for the backend that keeps them in the store, nothing for the others.
+    /// Replaces all keys of a secret. What it gives back has to be written with the secret's row:
+    /// [`SealedValues::Replace`] with the sealed values, or with none where they are kept elsewhere.
     ///
     /// # Errors
     /// [`SecretFailure::Refused`] where the backend is read-only.

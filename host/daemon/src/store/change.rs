@@ -2,7 +2,7 @@
 
 use mcpd_core::name::ServerName;
 
-use super::{Object, SealedValue};
+use super::{Object, SealedValue, StoreError};
 
 /// One change of desired state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,28 @@ pub enum Expected {
     Absent,
     /// This version: `If-Match`.
     Version(i64),
+}
+
+impl Expected {
+    /// Whether a put may go on, given the version that is there.
+    pub(super) fn check_put(self, object: Object, found: Option<i64>) -> Result<(), StoreError> {
+        match (self, found) {
+            (Self::Absent, Some(_)) => Err(StoreError::AlreadyExists(object)),
+            (Self::Version(_), None) => Err(StoreError::NotFound(object)),
+            (Self::Version(expected), Some(found)) if expected != found => {
+                Err(StoreError::Conflict { object, expected, found })
+            }
+            (Self::Any | Self::Version(_), _) | (Self::Absent, None) => Ok(()),
+        }
+    }
+
+    /// Whether a delete may go on: like a put, but there must be something.
+    pub(super) fn check_delete(self, object: Object, found: Option<i64>) -> Result<(), StoreError> {
+        match found {
+            None => Err(StoreError::NotFound(object)),
+            Some(_) => self.check_put(object, found),
+        }
+    }
 }
 
 /// A server to be written.

@@ -1,5 +1,7 @@
 //! What only the environment can get wrong.
 
+use std::future::{Ready, ready};
+
 use super::super::conformance::{Given, TOKEN, conformance};
 use super::*;
 
@@ -7,7 +9,7 @@ fn config(prefix: &str) -> EnvConfig {
     EnvConfig { prefix: prefix.to_owned() }
 }
 
-async fn given() -> Given {
+fn given() -> Ready<Given> {
     let variables = [
         ("MCPD_SECRET_CREDS_TOKEN", TOKEN),
         ("MCPD_SECRET_CREDS_BLANK", ""),
@@ -15,7 +17,8 @@ async fn given() -> Given {
         ("MCPD_SECRET_CREDS_", "no key"),
     ];
     let environment = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-    Given { backend: Box::new(EnvBackend::new(config("MCPD_SECRET_"), environment).unwrap()), _guard: None }
+    let backend = EnvBackend::new(config("MCPD_SECRET_"), environment).unwrap();
+    ready(Given { backend: Box::new(backend), _guard: None })
 }
 
 conformance!(given);

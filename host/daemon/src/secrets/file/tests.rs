@@ -1,5 +1,6 @@
 //! What only files can get wrong.
 
+use std::future::{Ready, ready};
 use std::os::unix::fs::symlink;
 
 use super::super::conformance::{Given, TOKEN, conformance};
@@ -10,17 +11,17 @@ fn backend(root: &Path) -> FileBackend {
 }
 
 /// As a hand would make it.
-async fn plain() -> Given {
+fn plain() -> Ready<Given> {
     let guard = tempfile::tempdir().unwrap();
     let folder = guard.path().join("creds");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("token"), format!("{TOKEN}\n")).unwrap();
     fs::write(folder.join("blank"), "").unwrap();
-    Given { backend: Box::new(backend(guard.path())), _guard: Some(guard) }
+    ready(Given { backend: Box::new(backend(guard.path())), _guard: Some(guard) })
 }
 
 /// As Kubernetes mounts it: keys are links into `..data`, which is a link to a folder with a date.
-async fn mounted() -> Given {
+fn mounted() -> Ready<Given> {
     let guard = tempfile::tempdir().unwrap();
     let folder = guard.path().join("creds");
     fs::create_dir_all(folder.join("..2026_11_20_10_00_00.1")).unwrap();
@@ -29,7 +30,7 @@ async fn mounted() -> Given {
         fs::write(folder.join("..data").join(key), value).unwrap();
         symlink(format!("..data/{key}"), folder.join(key)).unwrap();
     }
-    Given { backend: Box::new(backend(guard.path())), _guard: Some(guard) }
+    ready(Given { backend: Box::new(backend(guard.path())), _guard: Some(guard) })
 }
 
 conformance!(plain);

@@ -86,7 +86,14 @@ async fn rule_3_2_every_failure_is_collected_with_its_backend() {
         entry("BAO", "bao", "token"),
     ];
     let error = world.resolver.resolve(&entries).await.unwrap_err().to_string();
-    insta::assert_snapshot!(error.replace("; ", ";\n"), @"");
+    insta::assert_snapshot!(error.replace("; ", ";\n"), @r"
+    secret resolution failed: variable BLANK: secret gitea, key blank, backend sealed: value is empty;
+    variable KEY: secret gitea, key other, backend sealed: key not found;
+    variable GONE: secret nowhere, key token, backend sealed: secret not found;
+    variable VAR: secret host, key user, backend vars: key not found;
+    variable ORPHAN: secret orphan, key token, backend vanished: backend unreachable: no secret backend of that name;
+    variable BAO: secret bao, key token, backend later: backend unreachable: unknown type openbao: this mcpd knows sealed, env and file
+    ");
     assert_eq!(world.resolver.fingerprint(&entries).await, None);
 }
 
