@@ -108,7 +108,7 @@ pub fn decide(snapshot: &Snapshot<'_>) -> Plan {
 /// Stop all, verify that they are gone, then forget (behaviour 5.6).
 fn delete(snapshot: &Snapshot<'_>, plan: &mut Plan) {
     if snapshot.instances.is_empty() {
-        plan.push(Action::Forget, "the server was deleted and all its instances are gone");
+        plan.push(Action::Forget, "all its instances are gone");
     }
     for instance in snapshot.instances {
         match &instance.phase {

@@ -130,7 +130,7 @@ pub fn assemble(
     for entry in entries {
         match &entry.source {
             EnvSource::Literal(value) => {
-                variables.push((entry.name.clone(), SecretValue::new(value.clone())))
+                variables.push((entry.name.clone(), SecretValue::new(value.clone())));
             }
             EnvSource::Secret(reference) => match look_up(reference) {
                 Ok(value) => {
@@ -163,7 +163,7 @@ mod tests {
 
     fn secret(name: &str, key: &str) -> EnvEntry {
         let reference = SecretRef { name: name.into(), key: key.into(), allow_empty: false };
-        EnvEntry { name: format!("{}_{}", name, key).to_uppercase(), source: EnvSource::Secret(reference) }
+        EnvEntry { name: format!("{name}_{key}").to_uppercase(), source: EnvSource::Secret(reference) }
     }
 
     fn lookup(reference: &SecretRef) -> Result<SecretValue, LookupFailure> {

@@ -65,6 +65,7 @@ pub enum Proof {
 
 /// Health of an instance; written by [`Health::fold`] and its siblings only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[must_use = "a fold gives the next state, and the one before is gone"]
 pub struct Health {
     status: Option<HealthStatus>,
     failures: u32,
@@ -260,3 +261,6 @@ impl Proof {
         if record.proves_function() { Self::Verified } else { Self::Unverified }
     }
 }
+
+#[cfg(test)]
+mod scenarios;

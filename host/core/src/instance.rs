@@ -24,6 +24,7 @@ use crate::server::Revision;
 
 /// One replica.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use = "a transition gives the next state, and the one before is gone"]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
@@ -274,3 +275,6 @@ impl Instance {
         self.conditions.is_ready()
     }
 }
+
+#[cfg(test)]
+mod scenarios;

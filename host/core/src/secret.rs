@@ -121,13 +121,18 @@ fn json_escaped(value: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// RFC 3986 percent-encoding; `form` encodes a space as `+`, as HTML forms do.
 fn url_encoded(value: &str, form: bool) -> String {
     value.bytes().fold(String::new(), |mut out, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
             b' ' if form => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => {
+                out.push('%');
+                out.extend([byte >> 4, byte & 0xf].map(|digit| char::from(HEX[usize::from(digit)])));
+            }
         }
         out
     })

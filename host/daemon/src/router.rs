@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use mcpd_core::check::FailureKind;
 use mcpd_core::instance::Instance;
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::why::why;
@@ -87,7 +88,7 @@ impl Router {
         };
         let begun = Instant::now();
         let answer = connection.request(Caller::Client, method, params, timeout).await;
-        self.metrics.call(server.name.as_str(), method, outcome(&answer), begun.elapsed());
+        self.metrics.call(&server.name, method, outcome(&answer), begun.elapsed());
         answer.map_err(|source| RouteError::Call {
             server: server.name.clone(),
             instance: cell.id.clone(),
@@ -135,10 +136,10 @@ impl Router {
     }
 }
 
-fn outcome(answer: &Result<Answer, CallError>) -> &'static str {
+fn outcome(answer: &Result<Answer, CallError>) -> Result<(), FailureKind> {
     match answer {
-        Ok(Answer::Result(_)) => "result",
-        Ok(Answer::Error(_)) => "error",
-        Err(error) => error.kind().as_str(),
+        Ok(Answer::Result(_)) => Ok(()),
+        Ok(Answer::Error(_)) => Err(FailureKind::Rpc),
+        Err(error) => Err(error.kind()),
     }
 }

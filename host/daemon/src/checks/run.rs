@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::watch::View;
 use super::{Checks, NotChecked};
+use crate::metrics::CheckCost;
 use crate::state::{Cell, Change, CheckPlan};
 
 /// Who wants a check.
@@ -35,9 +36,15 @@ impl Checks {
         let plan = plan.ok_or_else(|| NotChecked::Disabled { server: cell.server.clone() })?;
         let at = self.clock.now();
         let record = match (self.view(cell, &plan), self.probes.find(&plan.probe)) {
-            (_, None) => missing_probe(at, &plan),
-            (None, _) => not_connected(at, &plan, cell),
             (Some(view), Some(probe)) => self.probe(at, cell, &plan, probe, &view).await,
+            (view, probe) => {
+                let record = match (view, probe) {
+                    (None, Some(_)) => not_connected(at, &plan, cell),
+                    _ => missing_probe(at, &plan),
+                };
+                self.metrics.checks_of(&cell.server, &plan.probe).done(record.verdict, CheckCost::default(), &[]);
+                record
+            }
         };
         let record = Arc::new(CheckRecord { manual: asked == Asked::ByPerson, ..record });
         self.keep(cell, run, &plan, &record);
@@ -50,9 +57,9 @@ impl Checks {
         let mut queue = self.lock();
         let Some(watch) = queue.watches.get_mut(&cell.id).filter(|watch| Arc::ptr_eq(&watch.plan, plan)) else {
             drop(queue);
-            return Some(View::new(cell, plan, connection));
+            return Some(View::new(cell, plan, connection, &self.metrics));
         };
-        let view = watch.view.get_or_insert_with(|| View::new(cell, plan, connection));
+        let view = watch.view.get_or_insert_with(|| View::new(cell, plan, connection, &self.metrics));
         Some(view.clone())
     }
 
@@ -67,20 +74,23 @@ impl Checks {
             clock: Clock::Real,
         };
         let report = self.probes.host().check(probe, check).await;
-        self.metrics.probe_run(&plan.probe, report.cpu, report.memory_bytes_peak, report.verdict);
+        let cost = CheckCost {
+            duration: report.duration,
+            cpu: report.cpu,
+            memory_bytes_max: report.memory_bytes_peak,
+        };
         let mut record = record(at, plan, probe, report);
         if record.verdict == Verdict::Failure(FailureKind::Timeout) && view.connection.is_busy_since(begun) {
             record.verdict = Verdict::Inconclusive(Inconclusive::Busy);
             record.message = format!("{}, while a client's call kept the server busy", record.message);
         }
-        let redactor = cell.redactor();
-        record.message = redactor.mask_owned(record.message);
+        view.metrics.done(record.verdict, cost, &record.measures);
+        record.message = cell.redactor().mask_owned(record.message);
         record
     }
 
     /// Keeps the result, and folds it where it still speaks of what is there: the same run, the same check.
     fn keep(&self, cell: &Arc<Cell>, run: u64, plan: &Arc<CheckPlan>, record: &Arc<CheckRecord>) {
-        self.metrics.check_done(cell.server.as_str(), &plan.probe, record.verdict, record.duration);
         cell.push_check(Arc::clone(record));
         let is_current = self.lock().plan(&cell.server).is_some_and(|now| Arc::ptr_eq(&now, plan));
         if is_current && cell.is_run(run) {

@@ -7,6 +7,7 @@ use mcpd_probe::{Calls, Grant, Target};
 use tokio::time::Instant;
 
 use super::calls::LiveCalls;
+use crate::metrics::{CheckMetrics, Metrics};
 use crate::state::{Cell, CheckPlan};
 
 /// An instance that is checked.
@@ -27,6 +28,7 @@ pub(super) struct View {
     pub(super) target: Arc<Target>,
     pub(super) grant: Arc<Grant>,
     pub(super) calls: Arc<dyn Calls>,
+    pub(super) metrics: CheckMetrics,
 }
 
 impl Watch {
@@ -36,7 +38,7 @@ impl Watch {
 }
 
 impl View {
-    pub(super) fn new(cell: &Cell, plan: &CheckPlan, connection: Connection) -> Self {
+    pub(super) fn new(cell: &Cell, plan: &CheckPlan, connection: Connection, metrics: &Metrics) -> Self {
         let target = Target {
             server: cell.server.to_string(),
             instance: cell.id.to_string(),
@@ -54,6 +56,7 @@ impl View {
             target: Arc::new(target),
             grant: Arc::new(Grant::new(plan.tool.as_deref(), tools, methods)),
             calls: Arc::new(LiveCalls::new(connection.clone(), cell.redactor())),
+            metrics: metrics.checks_of(&cell.server, &plan.probe),
             connection,
         }
     }

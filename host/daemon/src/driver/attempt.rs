@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mcpd_core::env::Env;
-use mcpd_core::instance::{Instance, Moment, Phase};
+use mcpd_core::instance::{AttemptReason, Instance, Moment, Phase};
 use mcpd_core::server::Revision;
 use tokio_util::sync::CancellationToken;
 
@@ -45,9 +45,9 @@ async fn resolve_and_start(context: &Arc<Context>, cell: &Arc<Cell>, desired: &D
         Ok(resolved) => resolved,
         Err(error) => {
             for missing in &error.0 {
-                context.metrics.secret_failure(&missing.cause.backend, missing.cause.failure.reason());
+                context.metrics.secret_failure(&missing.cause.backend, &missing.cause.failure);
             }
-            context.metrics.attempt(cell.server.as_str(), "secrets-unresolved");
+            context.metrics.attempt(&cell.server, Err(AttemptReason::SecretsUnresolved));
             let fail = |i: Instance, m: Moment<'_>| i.secrets_missing(&error, m);
             context.change_safely(cell, |instance, moment| if_starting(instance, moment, fail)).await;
             return Outcome::Failed;
@@ -60,7 +60,7 @@ async fn resolve_and_start(context: &Arc<Context>, cell: &Arc<Cell>, desired: &D
     match start(context, cell, desired, &resolved.env).await {
         Ok(started) => Outcome::Started(Box::new(started), resolved.env),
         Err(words) => {
-            context.metrics.attempt(cell.server.as_str(), "start-failed");
+            context.metrics.attempt(&cell.server, Err(AttemptReason::StartFailed));
             let words = resolved.env.redactor.mask_owned(words);
             let fail = |i: Instance, m: Moment<'_>| i.start_failed(words, m);
             context.change_safely(cell, |instance, moment| if_starting(instance, moment, fail)).await;
@@ -105,7 +105,7 @@ async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, st
         redactor: env.redactor.clone(),
         connection: None,
     });
-    context.metrics.attempt(cell.server.as_str(), "started");
+    context.metrics.attempt(&cell.server, Ok(()));
     context.change_safely(cell, |instance, moment| if_starting(instance, moment, |i, m| i.started(m.now))).await;
     context.checks.started(cell);
     exits::apply(context, cell, run);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpd_core::instance::{Exit, Phase};
+use mcpd_core::instance::{AttemptReason, Exit, Phase};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Context;
+use crate::metrics::RestartCause;
 use crate::runtime::{self, RuntimeEvent};
 use crate::state::Cell;
 
@@ -46,7 +47,11 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
     cell.end_run(run);
     context.checks.forget(&cell.id);
     context.change(cell, |instance, moment| instance.exited(exit, &stderr_tail, moment));
-    context.metrics.restart(cell.server.as_str(), "exit");
+    let cause = match cell.read(|instance| instance.error().map(|error| error.reason)) {
+        Some(AttemptReason::CrashLoop) => RestartCause::CrashLoop,
+        _ => RestartCause::Exited,
+    };
+    context.metrics.restarted(&cell.server, cause);
     context.ring(cell.server.as_str());
 }
 

@@ -195,7 +195,8 @@ impl Driver {
         match self.context.store.forget_server(&self.server.name).await {
             Ok(()) => {
                 self.context.board.remove_server(&self.server.name);
-                self.context.metrics.forget_server(self.server.name.as_str());
+                self.context.metrics.forget_server(&self.server.name);
+                self.context.checks.forget_server(&self.server.name);
                 true
             }
             Err(error) => {

@@ -100,6 +100,6 @@ fn restarting(instance: Instance) -> Instance {
 #[test]
 fn rule_5_6_a_deleted_server_is_forgotten_only_once_its_instances_are_gone() {
     let fleet = Fleet::of(1).change(|server| server.wish = Wish::Delete);
-    assert_snapshot!(fleet.plan(), @"forget the server: the server was deleted and all its instances are gone");
+    assert_snapshot!(fleet.plan(), @"forget the server: all its instances are gone");
     assert_snapshot!(fleet.with("a", unstoppable).plan(), @"look again in 20s");
 }
