@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::model::Config;
 use super::suggest::did_you_mean;
+use super::values::health_check;
 
 /// The place of a value in the configuration; the same accessor reads and writes.
 pub(super) type Place<T> = fn(&mut Config) -> &mut T;
@@ -126,12 +127,12 @@ impl Shape {
         let tables = value.as_object().ok_or_else(|| self.unlike(value))?;
         all(tables.iter().map(|(name, table)| {
             if !names.is_empty() && !names.contains(&name.as_str()) {
-                Err(format!("unknown name {name}{}", did_you_mean(name, names.iter().copied())))
-            } else if !table.is_object() || toml::Value::try_from(table).is_err() {
-                Err(format!("{name} is not a table of a healthCheck, or holds null"))
-            } else {
-                Ok((name.clone(), table.clone()))
+                return Err(format!("unknown name {name}{}", did_you_mean(name, names.iter().copied())));
             }
+            toml::Value::try_from(table)
+                .map_err(|_| format!("{name}: holds null, or a number beyond 64 bits"))?;
+            health_check(name, table)?;
+            Ok((name.clone(), table.clone()))
         }))
     }
 

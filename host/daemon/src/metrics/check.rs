@@ -28,7 +28,7 @@ pub struct CheckCost {
 }
 
 /// Counts the checks of one instance. Its label sets are resolved once, when it is made; counting a check
-/// touches atomics, one short lock of the histogram, and, where there are any, the probe's measures.
+/// touches atomics and two short locks, of the histogram and of the measures.
 #[derive(Clone, Debug)]
 pub struct CheckMetrics {
     server: ServerName,
