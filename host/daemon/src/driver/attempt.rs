@@ -54,7 +54,7 @@ async fn resolve_and_start(context: &Arc<Context>, cell: &Arc<Cell>, desired: &D
         }
     };
     context.change(cell, |mut instance, moment| {
-        instance.revision.secrets = Some(resolved.hash.clone());
+        instance.revision.secrets = Some(resolved.fingerprint.clone());
         if_starting(instance, moment, |i, m| i.secrets_resolved(m.now))
     });
     match start(context, cell, desired, &resolved.env).await {

@@ -20,7 +20,6 @@ use crate::state::{Board, Cell, Change, Ledger};
 use crate::store::Store;
 
 /// Ports, state and settings of the driver.
-#[derive(Debug)]
 pub struct Context {
     /// What is known now.
     pub board: Arc<Board>,

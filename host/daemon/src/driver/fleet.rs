@@ -16,7 +16,6 @@ use crate::store::{ServerRow, StoreError};
 const WAKE_SPREAD: Duration = Duration::from_secs(1);
 
 /// All servers at work.
-#[derive(Debug)]
 pub struct Fleet {
     context: Arc<Context>,
     defaults: Defaults,

@@ -97,7 +97,7 @@ impl Driver {
     /// The hash of the secrets in use, asked for anew when somebody said that it may have changed.
     async fn secrets(&self, desired: &Desired) -> Option<String> {
         if !self.server.are_secrets_known() {
-            let hash = self.context.secrets.hash(&desired.env).await;
+            let hash = self.context.secrets.fingerprint(&desired.env).await;
             self.server.set_secrets(hash);
         }
         self.server.secrets()
