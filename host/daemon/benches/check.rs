@@ -22,7 +22,8 @@ use mcpd_probe::{HostConfig, Limits, ProbeHost};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio_util::sync::CancellationToken;
 
-const MANIFEST: &str = r#"{"kind":"server","name":"bench","command":["none"],"healthCheck":{"tool":"whoami"}}"#;
+const MANIFEST: &str =
+    r#"{"kind":"server","name":"bench","command":["none"],"healthCheck":{"tool":"whoami"}}"#;
 
 /// Answers every request at once, with as little work as a server can do.
 async fn serve(stream: DuplexStream) {
@@ -67,11 +68,13 @@ async fn prepare() -> Bench {
     let (board, metrics) = (Arc::new(Board::default()), Arc::new(Metrics::default()));
     let ledger = Ledger::new(Arc::clone(&store));
     let end = CancellationToken::new();
-    tokio::spawn({ let (ledger, end) = (ledger.clone(), end.clone()); async move { ledger.write_until(end).await } });
+    tokio::spawn({
+        let (ledger, end) = (ledger.clone(), end.clone());
+        async move { ledger.write_until(end).await }
+    });
     let host = ProbeHost::new(HostConfig::default()).expect("a host");
     let probes = Probes::load(host, Limits::default()).await.expect("the built-in probes");
-    let checks =
-        Arc::new(Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), metrics, probes));
+    let checks = Arc::new(Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), metrics, probes));
     let desired = Desired::from_row(&row, &Defaults::default()).expect("a manifest");
     checks.plan_changed(&row.name, desired.check.clone());
     board.put_server(desired);
@@ -114,9 +117,15 @@ fn whole_check(criterion: &mut Criterion) {
     });
     criterion.bench_function("check/host-call", |bencher| {
         let connection = bench.cell.connection().expect("connected");
-        let params = serde_json::value::RawValue::from_string(r#"{"name":"whoami","arguments":{}}"#.into()).expect("JSON");
+        let params = serde_json::value::RawValue::from_string(r#"{"name":"whoami","arguments":{}}"#.into())
+            .expect("JSON");
         bencher.to_async(&runtime).iter(|| async {
-            let call = connection.request(mcpd_mcp::Caller::Check, "tools/call", Some(&params), Duration::from_secs(1));
+            let call = connection.request(
+                mcpd_mcp::Caller::Check,
+                "tools/call",
+                Some(&params),
+                Duration::from_secs(1),
+            );
             call.await.expect("an answer")
         });
     });

@@ -74,7 +74,13 @@ pub enum NotChecked {
 
 impl Checks {
     /// Checks with nobody to check; [`Checks::run_until`] has to be run.
-    pub fn new(board: Arc<Board>, ledger: Ledger, clock: Clock, metrics: Arc<Metrics>, probes: Probes) -> Self {
+    pub fn new(
+        board: Arc<Board>,
+        ledger: Ledger,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        probes: Probes,
+    ) -> Self {
         let (queue, wake) = (Mutex::default(), Notify::new());
         Self { board, ledger, clock, metrics, probes, queue, wake }
     }
@@ -121,7 +127,14 @@ impl Checks {
         }
         for cell in self.board.instances_of(server.as_str()) {
             let now = self.clock.now();
-            cell.transition(now, |instance| { let health = instance.health.clone().check_changed(); instance.with_health(health, None, now) }, |_| ());
+            cell.transition(
+                now,
+                |instance| {
+                    let health = instance.health.clone().check_changed();
+                    instance.with_health(health, None, now)
+                },
+                |_| (),
+            );
             self.noted(&cell);
             self.forget(&cell.id);
             if cell.connection().is_some() {
@@ -183,7 +196,10 @@ impl Checks {
 
     fn expire_due(&self) {
         let now = Instant::now();
-        while let Some(id) = { let mut queue = self.lock(); queue.expiries.pop(now) } {
+        while let Some(id) = {
+            let mut queue = self.lock();
+            queue.expiries.pop(now)
+        } {
             if let Some(cell) = self.board.find_instance(id.as_str()) {
                 self.expire(&cell);
             }

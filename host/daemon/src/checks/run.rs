@@ -42,7 +42,11 @@ impl Checks {
                     (None, Some(_)) => not_connected(at, &plan, cell),
                     _ => missing_probe(at, &plan),
                 };
-                self.metrics.checks_of(&cell.server, &plan.probe).done(record.verdict, CheckCost::default(), &[]);
+                self.metrics.checks_of(&cell.server, &plan.probe).done(
+                    record.verdict,
+                    CheckCost::default(),
+                    &[],
+                );
                 record
             }
         };
@@ -55,7 +59,8 @@ impl Checks {
     fn view(&self, cell: &Cell, plan: &Arc<CheckPlan>) -> Option<View> {
         let connection = cell.connection()?;
         let mut queue = self.lock();
-        let Some(watch) = queue.watches.get_mut(&cell.id).filter(|watch| Arc::ptr_eq(&watch.plan, plan)) else {
+        let Some(watch) = queue.watches.get_mut(&cell.id).filter(|watch| Arc::ptr_eq(&watch.plan, plan))
+        else {
             drop(queue);
             return Some(View::new(cell, plan, connection, &self.metrics));
         };
@@ -63,7 +68,14 @@ impl Checks {
         Some(view.clone())
     }
 
-    async fn probe(&self, at: Timestamp, cell: &Cell, plan: &CheckPlan, probe: &Probe, view: &View) -> CheckRecord {
+    async fn probe(
+        &self,
+        at: Timestamp,
+        cell: &Cell,
+        plan: &CheckPlan,
+        probe: &Probe,
+        view: &View,
+    ) -> CheckRecord {
         let begun = Instant::now();
         let check = Check {
             target: Arc::clone(&view.target),

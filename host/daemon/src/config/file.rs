@@ -66,7 +66,7 @@ impl Walk<'_> {
     fn unknown(&mut self, at: usize, section: &str, path: &str) {
         let elsewhere = path.rsplit('.').next().and_then(keys::find_elsewhere);
         let hint = match elsewhere {
-            Some(key) => format!(" (did you mean {})", key.path),
+            Some(key) => format!(", did you mean `{}`?", key.path),
             None => did_you_mean(path, keys::children(section).iter().map(String::as_str)),
         };
         self.mistake(at, path, format!("unknown key{hint}"));

@@ -1,6 +1,9 @@
 //! The table of everything that can be set. Keys of one section stand together, subsections after them.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use mcpd_api::bounds;
 
 use super::shape::Shape;
 use super::shape::Shape::{Seconds, Switch, Tables, Text, Texts, Whole, Word};
@@ -21,10 +24,18 @@ pub(super) struct Key {
     pub(super) shape: Shape,
 }
 
-/// A day in seconds: longer waits are mistakes.
-const DAY: f64 = 86_400.0;
+/// Seconds between looks: more often would only burn time, more seldom would not notice what events missed.
+const SCAN: RangeInclusive<f64> = 1.0..=3_600.0;
+/// Starts at once: each may pull, unpack and run something big.
+const PARALLEL: RangeInclusive<u64> = 1..=256;
+/// Seconds of a backoff, up to a day; below one it would not be one.
+const DELAY: RangeInclusive<f64> = 1.0..=86_400.0;
+/// Attempts before the slow delay; 0 makes every delay slow.
+const FAST_ATTEMPTS: RangeInclusive<u64> = 0..=1_000;
+/// Checks at once: each reserves address space for the largest memory.
+const POOL: RangeInclusive<u64> = 1..=1_000;
 
-/// Every key. The bounds of checks are those of behaviour 6.4, the ceilings of probes those of the probe host.
+/// Every key.
 pub(super) static KEYS: &[Key] = &[
     key(
         "listen.address",
@@ -102,62 +113,62 @@ pub(super) static KEYS: &[Key] = &[
     key(
         "reconcile.scanSeconds",
         "The longest time between two looks at a server",
-        Seconds { at: |c| &mut c.reconcile.scan, min: 1.0, max: 3_600.0 },
+        Seconds { at: |c| &mut c.reconcile.scan, within: SCAN },
     ),
     key(
         "reconcile.parallelStarts",
         "How many start attempts run at once",
-        Whole { at: |c| &mut c.reconcile.parallel_starts, min: 1, max: 256 },
+        Whole { at: |c| &mut c.reconcile.parallel_starts, within: PARALLEL },
     ),
     key(
         "backoff.fastSeconds",
         "Delay after each of the first failed attempts",
-        Seconds { at: |c| &mut c.backoff.schedule.fast, min: 1.0, max: DAY },
+        Seconds { at: |c| &mut c.backoff.schedule.fast, within: DELAY },
     ),
     key(
         "backoff.fastAttempts",
         "How many failed attempts are followed by the fast delay",
-        Whole { at: |c| &mut c.backoff.schedule.fast_attempts, min: 0, max: 1_000 },
+        Whole { at: |c| &mut c.backoff.schedule.fast_attempts, within: FAST_ATTEMPTS },
     ),
     key(
         "backoff.slowSeconds",
         "Delay after every later failed attempt",
-        Seconds { at: |c| &mut c.backoff.schedule.slow, min: 1.0, max: DAY },
+        Seconds { at: |c| &mut c.backoff.schedule.slow, within: DELAY },
     ),
     key(
         "backoff.resetSeconds",
         "How long an instance runs without an exit until its attempts are forgotten",
-        Seconds { at: |c| &mut c.backoff.reset, min: 1.0, max: DAY },
+        Seconds { at: |c| &mut c.backoff.reset, within: DELAY },
     ),
     key(
         "checks.intervalSeconds",
         "Time from one check to the next",
-        Seconds { at: |c| &mut c.checks.policy.interval, min: 0.1, max: DAY },
+        Seconds { at: |c| &mut c.checks.policy.interval, within: bounds::INTERVAL_SECONDS },
     ),
     key(
         "checks.timeoutSeconds",
         "Bound of one check",
-        Seconds { at: |c| &mut c.checks.policy.timeout, min: 0.01, max: 600.0 },
+        Seconds { at: |c| &mut c.checks.policy.timeout, within: bounds::TIMEOUT_SECONDS },
     ),
     key(
         "checks.failureThreshold",
         "Failures in a row that make an instance unhealthy",
-        Whole { at: |c| &mut c.checks.policy.failure_threshold, min: 1, max: 100 },
+        Whole { at: |c| &mut c.checks.policy.failure_threshold, within: bounds::THRESHOLDS },
     ),
     key(
         "checks.successThreshold",
         "Passes in a row that make it healthy again",
-        Whole { at: |c| &mut c.checks.policy.success_threshold, min: 1, max: 100 },
+        Whole { at: |c| &mut c.checks.policy.success_threshold, within: bounds::THRESHOLDS },
     ),
     key(
         "checks.initialDelaySeconds",
         "Time from the connection to the first check",
-        Seconds { at: |c| &mut c.checks.policy.initial_delay, min: 0.0, max: 3_600.0 },
+        Seconds { at: |c| &mut c.checks.policy.initial_delay, within: bounds::DELAY_SECONDS },
     ),
     key(
         "checks.startupSeconds",
         "How long an instance may take to be connected before its checks fail",
-        Seconds { at: |c| &mut c.checks.policy.startup, min: 0.0, max: 3_600.0 },
+        Seconds { at: |c| &mut c.checks.policy.startup, within: bounds::DELAY_SECONDS },
     ),
     key(
         "checks.byTransport",
@@ -177,19 +188,23 @@ pub(super) static KEYS: &[Key] = &[
     key(
         "probes.poolSize",
         "How many checks run at once",
-        Whole { at: |c| &mut c.probes.pool_size, min: 1, max: 1_000 },
+        Whole { at: |c| &mut c.probes.pool_size, within: POOL },
     ),
     key(
         "probes.cpuSeconds",
         "CPU time of one check",
-        Seconds { at: |c| &mut c.probes.cpu, min: 0.01, max: 10.0 },
+        Seconds { at: |c| &mut c.probes.cpu, within: bounds::PROBE_CPU_SECONDS },
     ),
     key(
         "probes.memoryMiB",
         "Memory of one check",
-        Whole { at: |c| &mut c.probes.memory_mib, min: 1, max: 512 },
+        Whole { at: |c| &mut c.probes.memory_mib, within: bounds::PROBE_MEMORY_MIB },
     ),
-    key("probes.calls", "MCP calls of one check", Whole { at: |c| &mut c.probes.calls, min: 1, max: 1_000 }),
+    key(
+        "probes.calls",
+        "MCP calls of one check",
+        Whole { at: |c| &mut c.probes.calls, within: bounds::PROBE_CALLS },
+    ),
     key(
         "probes.pagemapScan",
         "Reset memory with PAGEMAP_SCAN of Linux 6.7: faster, but not where memory is swapped out",

@@ -1,12 +1,15 @@
 //! What the value of a key may look like, and how it is read, shown and described from that one statement.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::model::Config;
 use super::suggest::did_you_mean;
+use super::values::health_check;
 
 /// The place of a value in the configuration; the same accessor reads and writes.
 pub(super) type Place<T> = fn(&mut Config) -> &mut T;
@@ -16,9 +19,9 @@ pub(super) enum Shape {
     /// `true` or `false`.
     Switch(Place<bool>),
     /// A whole number.
-    Whole { at: Place<u32>, min: u32, max: u32 },
+    Whole { at: Place<u32>, within: RangeInclusive<u64> },
     /// A duration in seconds, fractional where somebody wants it.
-    Seconds { at: Place<Duration>, min: f64, max: f64 },
+    Seconds { at: Place<Duration>, within: RangeInclusive<f64> },
     /// A text that is parsed; the error says what is wrong with it without repeating it.
     Text { set: fn(&mut Config, &str) -> Result<(), String>, show: fn(&Config) -> String },
     /// One of a few words.
@@ -38,15 +41,16 @@ impl Shape {
     pub(super) fn set(&self, config: &mut Config, value: &Value) -> Result<(), String> {
         match self {
             Self::Switch(at) => *at(config) = value.as_bool().ok_or_else(|| self.unlike(value))?,
-            Self::Whole { at, min, max } => {
+            Self::Whole { at, within } => {
                 let number = value.as_i64().ok_or_else(|| self.unlike(value))?;
-                let fits = u32::try_from(number).ok().filter(|number| (min..=max).contains(&number));
-                *at(config) = fits.ok_or_else(|| outside(number, min, max))?;
+                let fits = u64::try_from(number).ok().filter(|number| within.contains(number));
+                let fits = fits.and_then(|number| u32::try_from(number).ok());
+                *at(config) = fits.ok_or_else(|| outside(number, within))?;
             }
-            Self::Seconds { at, min, max } => {
+            Self::Seconds { at, within } => {
                 let number = value.as_f64().ok_or_else(|| self.unlike(value))?;
-                let fits = Some(number).filter(|number| (min..=max).contains(&number));
-                *at(config) = Duration::from_secs_f64(fits.ok_or_else(|| outside(number, min, max))?);
+                let fits = Some(number).filter(|number| within.contains(number));
+                *at(config) = Duration::from_secs_f64(fits.ok_or_else(|| outside(number, within))?);
             }
             Self::Text { set, .. } | Self::Word { set, .. } => {
                 set(config, value.as_str().ok_or_else(|| self.unlike(value))?)?;
@@ -88,8 +92,12 @@ impl Shape {
     pub(super) fn schema(&self) -> Value {
         match self {
             Self::Switch(_) => json!({ "type": "boolean" }),
-            Self::Whole { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-            Self::Seconds { min, max, .. } => json!({ "type": "number", "minimum": min, "maximum": max }),
+            Self::Whole { within, .. } => {
+                json!({ "type": "integer", "minimum": within.start(), "maximum": within.end() })
+            }
+            Self::Seconds { within, .. } => {
+                json!({ "type": "number", "minimum": within.start(), "maximum": within.end() })
+            }
             Self::Text { .. } => json!({ "type": "string" }),
             Self::Word { words, .. } => json!({ "enum": words }),
             Self::Texts { .. } => json!({ "type": "array", "items": { "type": "string" } }),
@@ -119,12 +127,12 @@ impl Shape {
         let tables = value.as_object().ok_or_else(|| self.unlike(value))?;
         all(tables.iter().map(|(name, table)| {
             if !names.is_empty() && !names.contains(&name.as_str()) {
-                Err(format!("unknown name {name}{}", did_you_mean(name, names.iter().copied())))
-            } else if !table.is_object() || toml::Value::try_from(table).is_err() {
-                Err(format!("{name} is not a table of a healthCheck, or holds null"))
-            } else {
-                Ok((name.clone(), table.clone()))
+                return Err(format!("unknown name {name}{}", did_you_mean(name, names.iter().copied())));
             }
+            toml::Value::try_from(table)
+                .map_err(|_| format!("{name}: holds null, or a number beyond 64 bits"))?;
+            health_check(name, table)?;
+            Ok((name.clone(), table.clone()))
         }))
     }
 
@@ -159,8 +167,8 @@ fn seconds(duration: Duration) -> Value {
     }
 }
 
-fn outside<T: std::fmt::Display, B: std::fmt::Display>(number: T, min: &B, max: &B) -> String {
-    format!("must be {min} to {max}, is {number}")
+fn outside<N: Display, B: Display>(number: N, within: &RangeInclusive<B>) -> String {
+    format!("must be {} to {}, is {number}", within.start(), within.end())
 }
 
 fn split(text: &str) -> Value {

@@ -6,9 +6,9 @@ const LIKENESS_MIN: f64 = 0.7;
 /// Words longer than this are not compared: nobody mistypes them, and the cost is the product of lengths.
 const COMPARED_BYTES_MAX: usize = 128;
 
-/// ` (did you mean x)`, or nothing when no known word is near.
+/// A question to go behind `unknown key`, as `mcpd-api` asks it of manifests, or nothing when no known word is near.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, known).map(|candidate| format!(" (did you mean {candidate})")).unwrap_or_default()
+    nearest(word, known).map(|candidate| format!(", did you mean `{candidate}`?")).unwrap_or_default()
 }
 
 fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -99,7 +99,7 @@ allowedHosts = ["ok.example", "https://no.example/"]
 [checks]
 intervalSeconds = 0.01
 byTransport.STDIO2 = { tool = "x" }
-byPackage = { gitea-mcp = "get_me" }
+byPackage = { gitea-mcp = "get_me", other = { tol = "x", timeoutSeconds = 0 } }
 [store]
 url = "postgres://user:hunter2@db/mcpd"
 [telemetry]
@@ -117,10 +117,10 @@ format = "jsn"
     let error = load(&sources).unwrap_err().to_string().replace(home.0.path().to_str().unwrap(), "HOME");
     insta::assert_snapshot!(error, @r#"
     configuration is refused:
-      HOME/.config/mcpd/mcpd.toml:2: bakoff: unknown key (did you mean backoff)
+      HOME/.config/mcpd/mcpd.toml:2: bakoff: unknown key, did you mean `backoff`?
       HOME/.config/mcpd/mcpd.toml:3: data.dir: unknown key (quotes make one name of it, without sections)
-      HOME/.config/mcpd/mcpd.toml:4: intervalSeconds: unknown key (did you mean checks.intervalSeconds)
-      HOME/.config/mcpd/mcpd.toml:6: backoff.fastSecond: unknown key (did you mean backoff.fastSeconds)
+      HOME/.config/mcpd/mcpd.toml:4: intervalSeconds: unknown key, did you mean `checks.intervalSeconds`?
+      HOME/.config/mcpd/mcpd.toml:6: backoff.fastSecond: unknown key, did you mean `backoff.fastSeconds`?
       HOME/.config/mcpd/mcpd.toml:7: backoff.slowSeconds: expected a number of seconds, found a text
       HOME/.config/mcpd/mcpd.toml:8: backoff.fastAttempts: expected a whole number, found a fraction
       HOME/.config/mcpd/mcpd.toml:9: backoff.resetSeconds: expected a number of seconds, found a text
@@ -128,11 +128,11 @@ format = "jsn"
       HOME/.config/mcpd/mcpd.toml:12: runtime.process: expected a table
       HOME/.config/mcpd/mcpd.toml:14: listen.allowedHosts: entry 2: expected host names, such as mcpd.example.com, without a scheme or a path
       HOME/.config/mcpd/mcpd.toml:16: checks.intervalSeconds: must be 0.1 to 86400, is 0.01
-      HOME/.config/mcpd/mcpd.toml:17: checks.byTransport: unknown name STDIO2 (did you mean STDIO)
-      HOME/.config/mcpd/mcpd.toml:18: checks.byPackage: gitea-mcp is not a table of a healthCheck, or holds null
+      HOME/.config/mcpd/mcpd.toml:17: checks.byTransport: unknown name STDIO2, did you mean `STDIO`?
+      HOME/.config/mcpd/mcpd.toml:18: checks.byPackage: gitea-mcp: must be an object, not a string; other.timeoutSeconds: must be a number from 0.01 to 600, not 0; other.tol: unknown field, did you mean `tool`?
       HOME/.config/mcpd/mcpd.toml:20: store.url: expected sqlite:PATH, no other database is in this version
-      HOME/.config/mcpd/mcpd.toml:22: telemetry.format: expected one of text, json (did you mean json)
-      MCPD_PROBES_POOLSIZE: unknown variable (did you mean MCPD_PROBES_POOL_SIZE)
+      HOME/.config/mcpd/mcpd.toml:22: telemetry.format: expected one of text, json, did you mean `json`?
+      MCPD_PROBES_POOLSIZE: unknown variable, did you mean `MCPD_PROBES_POOL_SIZE`?
       MCPD_RUNTIME_PROCESS_PASS_ENV: runtime.process.passEnv: entry 2: variables of mcpd itself are never passed to a server
       MCPD_PROBES_CALLS: probes.calls: must be 1 to 1000, is 9999
       MCPD_AUTH_OPEN_METRICS: auth.openMetrics: expected true or false, found a text
@@ -148,7 +148,7 @@ fn a_file_that_is_not_toml_is_refused_with_the_line() {
     insta::assert_snapshot!(home.refusal(&[]), @r#"
     configuration is refused:
       HOME/.config/mcpd/mcpd.toml:2: not TOML: string values must be quoted, expected literal string
-      HOME/.config/mcpd/mcpd.toml:4: backoff.fastSecond: unknown key (did you mean backoff.fastSeconds)
+      HOME/.config/mcpd/mcpd.toml:4: backoff.fastSecond: unknown key, did you mean `backoff.fastSeconds`?
     "#);
 }
 

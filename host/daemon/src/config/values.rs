@@ -1,6 +1,9 @@
 //! How the texts of the configuration are understood. No error repeats a value.
 
+use mcpd_api::FieldError;
+use mcpd_api::manifest::{self, Context, Kind};
 use mcpd_core::name::is_dns_label;
+use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
 use super::model::{Config, LogFormat, RuntimeKind};
@@ -104,6 +107,17 @@ pub(super) fn log_format(config: &mut Config, text: &str) -> Taken {
         _ => return Err(none_of(LOG_FORMATS, text)),
     };
     Ok(())
+}
+
+/// Whether a table is a `healthCheck`, by the very rules of manifests.
+pub(super) fn health_check(name: &str, table: &Value) -> Taken {
+    let server = json!({ "name": "any", "command": ["any"], "healthCheck": table });
+    let wrong = |mistake: &FieldError| {
+        let field = mistake.path.strip_prefix("healthCheck").unwrap_or(&mistake.path);
+        format!("{name}{field}: {}", mistake.message)
+    };
+    let all = |mistakes: Vec<FieldError>| mistakes.iter().map(wrong).collect::<Vec<_>>().join("; ");
+    manifest::parse(&server, &Context::of_kind(Kind::Server)).map(|_| ()).map_err(all)
 }
 
 /// A text that may be left empty to mean nothing.

@@ -28,7 +28,7 @@ pub struct CheckCost {
 }
 
 /// Counts the checks of one instance. Its label sets are resolved once, when it is made; counting a check
-/// touches atomics, one short lock of the histogram, and, where there are any, the probe's measures.
+/// touches atomics and two short locks, of the histogram and of the measures.
 #[derive(Clone, Debug)]
 pub struct CheckMetrics {
     server: ServerName,
@@ -117,12 +117,16 @@ impl ProbeSeries {
         self.compile.observe(duration.as_secs_f64());
     }
 
+    /// Drops what `keep` refuses, and with it the probes that no server uses any more: a manifest may name
+    /// any probe, also one that does not exist.
     pub(super) fn retain(&self, label: &str, keep: &dyn Fn(&str) -> bool) {
         self.checks.retain(label, keep);
-        self.cpu.retain(label, keep);
-        self.memory.retain(label, keep);
-        self.traps.retain(label, keep);
         self.measures.retain(label, keep);
+        let used = self.checks.values("probe");
+        let is_used = |probe: &str| used.contains(&Word::name(probe));
+        self.cpu.retain("probe", &is_used);
+        self.memory.retain("probe", &is_used);
+        self.traps.retain("probe", &is_used);
     }
 }
 

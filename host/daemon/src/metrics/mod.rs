@@ -96,7 +96,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// The handle by which checks of one instance are counted. Making it resolves every label set, using it
-    /// touches atomics only; make a new one when the instance's probe changes.
+    /// resolves none; make a new one when the instance's probe changes.
     pub fn checks_of(&self, server: &ServerName, probe: &str) -> CheckMetrics {
         self.probes.checks_of(server, probe)
     }

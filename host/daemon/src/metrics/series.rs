@@ -11,7 +11,7 @@ use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::labels::Labels;
+use super::labels::{Labels, Word};
 
 /// Series with `N` labels each.
 #[derive(Debug)]
@@ -51,6 +51,12 @@ where
             }
             kept
         });
+    }
+
+    /// The values of a label that are in use.
+    pub(super) fn values(&self, label: &str) -> HashSet<Word> {
+        let known = locked(&self.known);
+        known.iter().flatten().filter(|(name, _)| *name == label).map(|(_, value)| value.clone()).collect()
     }
 
     /// Drops all.

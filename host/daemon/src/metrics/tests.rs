@@ -116,6 +116,7 @@ fn a_server_that_is_gone_leaves_no_series() {
     metrics.call(&server("demo"), "ping", Ok(()), Duration::ZERO);
     let text = metrics.encode(&census(&["other"])).unwrap();
     assert!(!text.contains("demo"), "{text}");
+    assert!(!text.contains("tool-call"), "no server uses the probe any more: {text}");
     assert!(text.contains(r#"mcpd_instances{server="other",status="RUNNING"} 0"#));
 }
 

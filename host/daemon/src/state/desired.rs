@@ -85,7 +85,8 @@ impl Desired {
     /// Reads a row of the store.
     pub fn from_row(row: &ServerRow, defaults: &Defaults) -> Result<Self, DesiredError> {
         let unreadable = |mistakes: String| DesiredError { name: row.name.clone(), mistakes };
-        let value: Value = serde_json::from_str(&row.manifest).map_err(|error| unreadable(error.to_string()))?;
+        let value: Value =
+            serde_json::from_str(&row.manifest).map_err(|error| unreadable(error.to_string()))?;
         let manifest = read(&row.name, &value).map_err(unreadable)?;
         let checked = read(&row.name, &defaults.lay_under(&manifest, &value)).map_err(unreadable)?;
         let health_check = checked.health_check.unwrap_or_default();

@@ -35,7 +35,8 @@ fn rule_5_4_only_launch_fields_change_the_revision() {
     assert_ne!(base, hash(json!({"kind": "server", "name": "demo", "command": ["a"], "args": ["x"]})));
     let env = json!([{"name": "A", "value": "1"}]);
     assert_ne!(base, hash(json!({"kind": "server", "name": "demo", "command": ["a"], "env": env})));
-    let restarted = ServerRow { restart_nonce: 1, ..row(json!({"kind": "server", "name": "demo", "command": ["a"]})) };
+    let restarted =
+        ServerRow { restart_nonce: 1, ..row(json!({"kind": "server", "name": "demo", "command": ["a"]})) };
     assert_ne!(base, Desired::from_row(&restarted, &Defaults::default()).unwrap().launch_hash);
 }
 
@@ -45,7 +46,10 @@ fn rule_6_2_without_a_health_check_the_default_applies_and_rule_6_3_a_tool_is_ca
     assert_eq!((plain.probe.as_str(), plain.policy), ("liveness", CheckPolicy::default()));
     let tool = json!({"kind": "server", "name": "demo", "command": ["a"], "healthCheck": {"tool": "get_me"}});
     let tool = desired(tool).check.unwrap();
-    assert_eq!((tool.probe.as_str(), tool.tool.as_deref(), tool.arguments.as_str()), ("tool-call", Some("get_me"), "{}"));
+    assert_eq!(
+        (tool.probe.as_str(), tool.tool.as_deref(), tool.arguments.as_str()),
+        ("tool-call", Some("get_me"), "{}")
+    );
     let off = json!({"kind": "server", "name": "demo", "command": ["a"], "healthCheck": {"disabled": true}});
     assert!(desired(off).check.is_none());
 }
@@ -56,7 +60,8 @@ fn a_server_type_may_have_its_own_default_and_the_manifest_wins() {
     checks.by_package.insert("gitea-mcp".into(), json!({"tool": "get_me", "intervalSeconds": 5}));
     let defaults = Defaults(checks);
     let package = |health_check: Option<Value>| {
-        let mut manifest = json!({"kind": "server", "name": "demo", "packageName": "gitea-mcp", "runtime": "node"});
+        let mut manifest =
+            json!({"kind": "server", "name": "demo", "packageName": "gitea-mcp", "runtime": "node"});
         if let Some(health_check) = health_check {
             manifest["healthCheck"] = health_check;
         }

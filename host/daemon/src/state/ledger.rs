@@ -51,8 +51,7 @@ struct Pending {
 impl Ledger {
     /// A ledger over a store; [`Ledger::write_until`] has to be run.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        let shared =
-            Shared { store, pending: Mutex::default(), urgent: Notify::new(), any: Notify::new() };
+        let shared = Shared { store, pending: Mutex::default(), urgent: Notify::new(), any: Notify::new() };
         Self(Arc::new(shared))
     }
 
@@ -156,7 +155,8 @@ impl Ledger {
             }
         }
         if !pending.checks.is_empty() {
-            let checks: Vec<_> = pending.checks.iter().map(|(id, check)| (id.clone(), (**check).clone())).collect();
+            let checks: Vec<_> =
+                pending.checks.iter().map(|(id, check)| (id.clone(), (**check).clone())).collect();
             store.append_checks(&checks).await?;
         }
         for id in &pending.gone {
