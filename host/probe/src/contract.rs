@@ -76,9 +76,11 @@ pub fn inspect(component: &[u8]) -> Result<World, WorldError> {
         Err(error) => return Err(WorldError::NotAComponent(format!("{error:#}"))),
     };
     let world = &resolve.worlds[world];
-    let check = world.exports.keys().filter_map(|key| interface(&resolve, key)).find(|(package, name)| {
-        is_contract(package) && *name == EXPORT
-    });
+    let check = world
+        .exports
+        .keys()
+        .filter_map(|key| interface(&resolve, key))
+        .find(|(package, name)| is_contract(package) && *name == EXPORT);
     let (package, _) = check.ok_or(WorldError::NoCheck)?;
     let contract_version = compatible(package)?;
     for key in world.imports.keys() {
