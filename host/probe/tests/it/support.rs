@@ -12,10 +12,10 @@ use mcpd_probe::{
 use serde_json::value::RawValue;
 
 /// The time a check has in these tests; hostile guests use up less.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the server does with a call.
-pub enum Reply {
+pub(crate) enum Reply {
     Result(&'static str),
     Failure(CallError),
     Never,
@@ -24,26 +24,26 @@ pub enum Reply {
 type Script = Box<dyn Fn(&str, &str) -> Reply + Send + Sync>;
 
 /// A server that answers as its script says, and keeps what it heard.
-pub struct Server {
+pub(crate) struct Server {
     script: Script,
     heard: Mutex<Vec<String>>,
 }
 
 impl Server {
-    pub fn new(script: impl Fn(&str, &str) -> Reply + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(script: impl Fn(&str, &str) -> Reply + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { script: Box::new(script), heard: Mutex::default() })
     }
 
     /// A server that is fine with everything.
-    pub fn kind() -> Arc<Self> {
+    pub(crate) fn kind() -> Arc<Self> {
         Self::new(|_, _| Reply::Result(r#"{"tools":[],"content":[]}"#))
     }
 
-    pub fn failing(kind: FailureKind, reason: &'static str, message: &'static str) -> Arc<Self> {
+    pub(crate) fn failing(kind: FailureKind, reason: &'static str, message: &'static str) -> Arc<Self> {
         Self::new(move |_, _| Reply::Failure(CallError::new(kind, reason, message)))
     }
 
-    pub fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -66,17 +66,17 @@ impl Calls for Server {
     }
 }
 
-pub fn host() -> Arc<ProbeHost> {
+pub(crate) fn host() -> Arc<ProbeHost> {
     let config = HostConfig { pool_size: 4, ..HostConfig::default() };
     ProbeHost::new(config).unwrap()
 }
 
-pub async fn load(host: &ProbeHost, component: &'static [u8], limits: Limits) -> Arc<Probe> {
+pub(crate) async fn load(host: &ProbeHost, component: &'static [u8], limits: Limits) -> Arc<Probe> {
     host.load(Bytes::from_static(component), limits).await.unwrap()
 }
 
 /// The target of most tests: a server whose tool is `get_me`.
-pub fn target() -> Target {
+pub(crate) fn target() -> Target {
     Target {
         server: "gitea".into(),
         transport: "stdio".into(),
@@ -85,7 +85,7 @@ pub fn target() -> Target {
     }
 }
 
-pub fn check_of(server: &Arc<Server>, target: Target) -> Check {
+pub(crate) fn check_of(server: &Arc<Server>, target: Target) -> Check {
     let grant = Grant::new(target.tool.as_deref(), ["allowed"], []);
     Check {
         target: Arc::new(target),
@@ -97,6 +97,11 @@ pub fn check_of(server: &Arc<Server>, target: Target) -> Check {
     }
 }
 
-pub async fn run(host: &ProbeHost, probe: &Probe, server: &Arc<Server>, target: Target) -> CheckReport {
+pub(crate) async fn run(
+    host: &ProbeHost,
+    probe: &Probe,
+    server: &Arc<Server>,
+    target: Target,
+) -> CheckReport {
     host.check(probe, check_of(server, target)).await
 }
