@@ -86,9 +86,6 @@ mod tests {
     #[test]
     fn a_description_is_a_json_object_without_empty_lists() {
         let json = Description::new("a", "1.0.0", "says \"hi\"\n").tools(&["x", "y"]).to_json();
-        assert_eq!(
-            json,
-            r#"{"name":"a","version":"1.0.0","summary":"says \"hi\"\u000a","tools":["x","y"]}"#
-        );
+        assert_eq!(json, r#"{"name":"a","version":"1.0.0","summary":"says \"hi\"\u000a","tools":["x","y"]}"#);
     }
 }

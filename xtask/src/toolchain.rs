@@ -23,7 +23,8 @@ pub(crate) enum Toolchain {
 impl Toolchain {
     /// The first that is there; the one without WASI imports before the one with them.
     pub(crate) fn find() -> Result<Self> {
-        let rustup = output(Command::new("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
+        let rustup =
+            output(Command::new("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
         if rustup.lines().any(|target| target == Self::RustupUnknown.target()) {
             Ok(Self::RustupUnknown)
         } else if [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_LINKER].iter().all(|path| Path::new(path).exists()) {
@@ -55,7 +56,9 @@ impl Toolchain {
     pub(crate) fn version(self) -> Result<String> {
         let compiler = output(Command::new(self.rustc()).arg("--version"))?;
         Ok(match self {
-            Self::Debian => format!("{}; {}", compiler, output(Command::new(DEBIAN_LINKER).arg("--version"))?),
+            Self::Debian => {
+                format!("{}; {}", compiler, output(Command::new(DEBIAN_LINKER).arg("--version"))?)
+            }
             _ => compiler,
         })
     }

@@ -36,9 +36,14 @@ struct Content<'a> {
     text: Option<Cow<'a, str>>,
 }
 
+/// Every result of MCP is an object; serde would take an array for a struct as well.
+pub(crate) fn is_object(json: &str) -> bool {
+    json.trim_start().starts_with('{')
+}
+
 /// Whether the result is one a check can use, and whether it says that the tool failed.
 pub(crate) fn judge(result: &str) -> Result<(), CallError> {
-    let outline: Outline<'_> = serde_json::from_str(result).map_err(|error| not_mcp(&error))?;
+    let outline: Outline<'_> = serde_json::from_str(result).map_err(|error| not_mcp(&error.to_string()))?;
     match outline.result_type.as_deref() {
         Some("input_required") => return Err(unsupported("input-required", "asks for input")),
         Some(other) if other != COMPLETE => return Err(unsupported("incomplete", "is not complete")),
@@ -52,7 +57,8 @@ pub(crate) fn judge(result: &str) -> Result<(), CallError> {
 
 /// The text content, verbatim, as the message.
 fn tool_failure(result: &str) -> CallError {
-    let content = serde_json::from_str::<ToolResult<'_>>(result).map(|result| result.content).unwrap_or_default();
+    let content =
+        serde_json::from_str::<ToolResult<'_>>(result).map(|result| result.content).unwrap_or_default();
     let texts: Vec<_> = content.into_iter().filter_map(|content| content.text).collect();
     let message = match texts.join("\n") {
         empty if empty.is_empty() => "the tool failed and gave no text".to_owned(),
@@ -61,8 +67,9 @@ fn tool_failure(result: &str) -> CallError {
     CallError { data: Some(result.to_owned()), ..CallError::new(FailureKind::Tool, "tool-error", message) }
 }
 
-fn not_mcp(error: &serde_json::Error) -> CallError {
-    let message = format!("the result is no MCP result: {error}");
+/// The server's result is none of MCP.
+pub(crate) fn not_mcp(why: &str) -> CallError {
+    let message = format!("the result is no MCP result: {why}");
     CallError::new(FailureKind::Protocol, "invalid-result", message)
 }
 
@@ -88,6 +95,7 @@ mod tests {
         judge(r#"{"resultType":"complete","content":[]}"#).unwrap();
         assert_eq!(judge(r#"{"resultType":"input_required"}"#).unwrap_err().reason, "input-required");
         assert_eq!(judge(r#"{"task":{"taskId":"1"}}"#).unwrap_err().reason, "task-handle");
-        assert_eq!(judge("[]").unwrap_err().kind, FailureKind::Protocol);
+        assert_eq!(judge("{]").unwrap_err().kind, FailureKind::Protocol);
+        assert!(is_object(" {}") && !is_object("[]") && !is_object(""));
     }
 }

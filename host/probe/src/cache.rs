@@ -50,7 +50,9 @@ impl Cache {
             return None;
         }
         load(engine, code)
-            .inspect_err(|error| tracing::warn!("compiled code of {digest} is foreign, compiling again: {error:#}"))
+            .inspect_err(|error| {
+                tracing::warn!("compiled code of {digest} is foreign, compiling again: {error:#}")
+            })
             .ok()
     }
 
@@ -72,9 +74,8 @@ impl Cache {
     }
 
     fn prune(&self) -> io::Result<()> {
-        let mut files = fs::read_dir(&self.folder)?
-            .filter_map(|entry| written(&entry.ok()?.path()))
-            .collect::<Vec<_>>();
+        let mut files =
+            fs::read_dir(&self.folder)?.filter_map(|entry| written(&entry.ok()?.path())).collect::<Vec<_>>();
         files.sort();
         for (_, path) in files.iter().rev().skip(FILES_MAX) {
             fs::remove_file(path)?;
@@ -84,7 +85,10 @@ impl Cache {
 }
 
 /// Loads code compiled by this program.
-#[expect(unsafe_code, reason = "wasmtime trusts compiled code; it comes from our compile engine or was summed")]
+#[expect(
+    unsafe_code,
+    reason = "wasmtime trusts compiled code; it comes from our compile engine or was summed"
+)]
 pub(crate) fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes are what `precompile_component` gave in this process, or a file of our own 0700 folder
     // whose sum was compared. wasmtime refuses what another version or other settings made.

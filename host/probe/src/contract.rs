@@ -8,7 +8,7 @@ use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{PackageName, Resolve, WorldKey};
 
 mod bindings {
-    #![expect(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated code")]
+    #![expect(clippy::pedantic, reason = "generated code")]
 
     wasmtime::component::bindgen!({
         path: "../../wit",
@@ -66,8 +66,14 @@ pub enum WorldError {
     },
 }
 
+/// The first bytes of a component; a core module differs in the last four.
+const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
+
 /// Reads the world out of a component and compares it with the contract.
 pub fn inspect(component: &[u8]) -> Result<World, WorldError> {
+    if !component.starts_with(PREAMBLE) {
+        return Err(WorldError::NotAComponent("it does not begin like one".to_owned()));
+    }
     let (resolve, world) = match decode(component) {
         Ok(DecodedWasm::Component(resolve, world)) => (resolve, world),
         Ok(DecodedWasm::WitPackage(..)) => {
@@ -76,9 +82,11 @@ pub fn inspect(component: &[u8]) -> Result<World, WorldError> {
         Err(error) => return Err(WorldError::NotAComponent(format!("{error:#}"))),
     };
     let world = &resolve.worlds[world];
-    let check = world.exports.keys().filter_map(|key| interface(&resolve, key)).find(|(package, name)| {
-        is_contract(package) && *name == EXPORT
-    });
+    let check = world
+        .exports
+        .keys()
+        .filter_map(|key| interface(&resolve, key))
+        .find(|(package, name)| is_contract(package) && *name == EXPORT);
     let (package, _) = check.ok_or(WorldError::NoCheck)?;
     let contract_version = compatible(package)?;
     for key in world.imports.keys() {

@@ -34,7 +34,10 @@ pub(crate) fn run_engine(pool: Pool) -> Result<Engine> {
     config.enable_compiler(false);
     config.allocation_strategy(pooling(pool));
     Engine::new(&config).or_else(|error| {
-        tracing::warn!("no address space for a pool of {} probes, allocating on demand: {error:#}", pool.slots);
+        tracing::warn!(
+            "no address space for a pool of {} probes, allocating on demand: {error:#}",
+            pool.slots
+        );
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         Engine::new(&config)
     })

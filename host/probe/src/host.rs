@@ -119,7 +119,9 @@ impl ProbeHost {
     /// that the probe left for afterwards (5 s).
     pub async fn check(&self, probe: &Probe, check: Check) -> CheckReport {
         let Check { target, calls, grant, state, timeout, clock } = check;
-        let Some(slots) = self.slots(&probe.code, timeout).await else { return CheckReport::without_run(no_slot(timeout)) };
+        let Some(slots) = self.slots(&probe.code, timeout).await else {
+            return CheckReport::without_run(no_slot(timeout));
+        };
         let clock = CheckClock::start(clock, timeout);
         let connection = Connection { calls, grant, deadline: clock.deadline() };
         let sandbox = Sandbox::for_check(&self.engine, probe.limits, target, state, clock, connection);
@@ -161,6 +163,7 @@ fn open_cache(path: PathBuf) -> Result<Cache, HostError> {
 
 /// All slots were taken for as long as the check may last: mcpd is in trouble, not the server.
 fn no_slot(patience: Duration) -> Outcome {
-    let message = format!("no probe could be started for {}, too many checks run at once", text::duration(patience));
+    let message =
+        format!("no probe could be started for {}, too many checks run at once", text::duration(patience));
     Outcome::new(Verdict::Failure(FailureKind::Host), message, "pool")
 }

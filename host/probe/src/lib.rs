@@ -29,6 +29,7 @@ mod params;
 mod probe;
 mod report;
 mod sandbox;
+pub mod scenario;
 mod state;
 mod target;
 mod text;

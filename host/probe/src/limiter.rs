@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wasmtime::{Result, ResourceLimiter};
+use wasmtime::{ResourceLimiter, Result};
 
 /// What a table element takes on a 64-bit host.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();

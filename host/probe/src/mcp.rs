@@ -143,8 +143,12 @@ impl Mcp {
     async fn call_deferred(&self, call: Call, deadline: Instant) -> CallRecord {
         let mut pending = Pending { call, started: Instant::now() };
         let asked = timeout_at(deadline, ask(self.connection.as_ref(), &mut pending, None)).await;
-        let judged = asked.unwrap_or_else(|_| Err(timed_out(DEFERRED_TIME))).and_then(|result| answer::judge(&result));
-        CallRecord { deferred: true, ..record(&pending.call, pending.started.elapsed(), judged.err().as_ref()) }
+        let judged =
+            asked.unwrap_or_else(|_| Err(timed_out(DEFERRED_TIME))).and_then(|result| answer::judge(&result));
+        CallRecord {
+            deferred: true,
+            ..record(&pending.call, pending.started.elapsed(), judged.err().as_ref())
+        }
     }
 
     /// Whether a call of this check failed with this kind, as the host itself saw.
@@ -179,6 +183,9 @@ impl Mcp {
         let Some(Pending { call, .. }) = &self.pending else { return Ok(Answer { result, judged: Ok(()) }) };
         if result.len() > self.limits.answer_bytes() {
             return Err(too_large(&call.method, result.len(), self.limits.answer_bytes()));
+        }
+        if !answer::is_object(&result) {
+            return Err(answer::not_mcp("it is not an object"));
         }
         let judged = if call.is_judged() { answer::judge(&result) } else { Ok(()) };
         match judged {
@@ -245,8 +252,7 @@ fn too_large(method: &str, bytes: usize, bytes_max: usize) -> CallError {
 }
 
 fn record(call: &Call, duration: Duration, failure: Option<&CallError>) -> CallRecord {
-    let failure =
-        failure.map(|error| CallFailure { kind: error.kind, message: text::words(&error.message) });
+    let failure = failure.map(|error| CallFailure { kind: error.kind, message: text::words(&error.message) });
     let tool = call.tool.as_deref().map(|tool| text::line(tool, NAME_BYTES_MAX));
     CallRecord { method: text::line(&call.method, NAME_BYTES_MAX), tool, duration, failure, deferred: false }
 }

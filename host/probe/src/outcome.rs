@@ -81,7 +81,11 @@ pub(crate) fn trapped(error: &wasmtime::Error, context: &CheckContext) -> Outcom
         return Outcome::inconclusive(Inconclusive::MemoryLimit, refusal.to_string());
     }
     if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-        return Outcome::new(Verdict::Failure(FailureKind::Host), format!("no room for the probe: {error}"), "pool");
+        return Outcome::new(
+            Verdict::Failure(FailureKind::Host),
+            format!("no room for the probe: {error}"),
+            "pool",
+        );
     }
     let cause = text::line(&error.root_cause().to_string(), text::MESSAGE_BYTES_MAX);
     Outcome::inconclusive(Inconclusive::Trap, format!("the probe trapped: {cause}"))
@@ -91,7 +95,9 @@ pub(crate) fn trapped(error: &wasmtime::Error, context: &CheckContext) -> Outcom
 fn found(verdict: contract::Verdict) -> Outcome {
     let (verdict, finding, silent) = match verdict {
         contract::Verdict::Pass(finding) => (Verdict::Pass, finding, PASSED),
-        contract::Verdict::Warn(finding) => (Verdict::Warn, finding, "the probe warns and does not say of what"),
+        contract::Verdict::Warn(finding) => {
+            (Verdict::Warn, finding, "the probe warns and does not say of what")
+        }
         contract::Verdict::Fail(finding) => (Verdict::Fail, finding, "the probe failed and does not say why"),
         contract::Verdict::Unknown(finding) => (Verdict::Unknown, finding, "the probe could not tell"),
     };
@@ -137,6 +143,5 @@ pub(crate) fn too_slow(timeout: Duration) -> Outcome {
 
 /// Details are JSON or they are nothing.
 fn kept_details(details: Option<String>) -> Option<String> {
-    details
-        .filter(|json| json.len() <= DETAILS_BYTES_MAX && serde_json::from_str::<IgnoredAny>(json).is_ok())
+    details.filter(|json| json.len() <= DETAILS_BYTES_MAX && serde_json::from_str::<IgnoredAny>(json).is_ok())
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use std::sync::Arc;
 
+use crate::answer;
 use crate::context::CheckContext;
 use crate::contract::ProbePre;
 use crate::limits::Limits;
@@ -82,6 +83,9 @@ impl Description {
     pub(crate) fn parse(json: &str) -> Result<Self, String> {
         if json.len() > DESCRIPTION_BYTES_MAX {
             return Err(format!("it has {} bytes, and {DESCRIPTION_BYTES_MAX} are the limit", json.len()));
+        }
+        if !answer::is_object(json) {
+            return Err("it is not an object".to_owned());
         }
         let raw: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
         Ok(Self {

@@ -43,6 +43,7 @@ fn cleaned(text: &str, bytes_max: usize, keep: fn(char) -> bool) -> String {
     let kept = if fits { text } else { &text[..text.floor_char_boundary(bytes_max - ELLIPSIS.len())] };
     let safe = |character| if is_unsafe(character) && !keep(character) { ' ' } else { character };
     let mut clean: String = kept.chars().map(safe).collect();
+    clean.truncate(clean.trim_end().len());
     if !fits {
         clean.push_str(ELLIPSIS);
     }

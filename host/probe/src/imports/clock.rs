@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::contract::clock::Host;
 use crate::context::CheckContext;
+use crate::contract::clock::Host;
 
 impl Host for CheckContext {
     fn monotonic_us(&mut self) -> u64 {

@@ -37,11 +37,9 @@ impl CheckContext {
 
 fn refused(refusal: StateRefusal) -> CallError {
     match refusal {
-        StateRefusal::Key => CallError::new(
-            FailureKind::Invalid,
-            "invalid-key",
-            "a key of the state has 1 to 256 bytes",
-        ),
+        StateRefusal::Key => {
+            CallError::new(FailureKind::Invalid, "invalid-key", "a key of the state has 1 to 256 bytes")
+        }
         StateRefusal::Full => CallError::new(
             FailureKind::Quota,
             "state-full",

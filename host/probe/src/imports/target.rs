@@ -1,7 +1,7 @@
 //! `target`: what is being checked.
 
-use crate::contract::target::Host;
 use crate::context::CheckContext;
+use crate::contract::target::Host;
 
 impl Host for CheckContext {
     fn server(&mut self) -> String {
