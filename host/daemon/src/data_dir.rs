@@ -13,7 +13,7 @@
 mod private;
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -229,13 +229,11 @@ fn take_lock(folder: &Path) -> Result<Flock<File>, DataDirError> {
 }
 
 fn write_pid(mut file: &File) -> io::Result<()> {
-    use std::io::Write as _;
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())
 }
 
 fn read_pid(file: &File) -> Option<u32> {
-    use std::io::Read as _;
     let mut text = String::new();
     file.take(SMALL_FILE_BYTES_MAX as u64).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()

@@ -43,7 +43,9 @@ impl Resolver {
     pub async fn resolve(&self, entries: &[EnvEntry]) -> Result<Resolved, EnvError> {
         let values = self.look_up_all(references(entries)).await;
         let env = assemble(entries, |reference| found(&values, reference))?;
-        Ok(Resolved { env, fingerprint: self.fingerprint_of(&values).unwrap_or_default() })
+        // With an environment that is complete, every value is known.
+        let fingerprint = self.fingerprint_of(&values).unwrap_or_default();
+        Ok(Resolved { env, fingerprint })
     }
 
     /// What `Revision.secrets` would be for an instance started now; `None` when a value in use can't be

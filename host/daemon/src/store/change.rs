@@ -99,7 +99,8 @@ pub struct SecretDraft {
 /// What a put does to the sealed values of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SealedValues {
-    /// They stay: the manifest had no `data`.
+    /// They stay: the manifest had no `data`, and the backend is still `sealed`. With another backend they
+    /// are to be replaced with none, or they would come back some day.
     Keep,
     /// These take the place of all that were there; none where another backend holds the values.
     Replace(Vec<SealedValue>),

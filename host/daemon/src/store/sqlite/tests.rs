@@ -126,6 +126,22 @@ async fn a_symlink_in_place_of_the_database_is_refused() {
     assert!(!folder.path().join("elsewhere").exists());
 }
 
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_named_and_not_guessed_at() {
+    let (store, _folder) = fresh().await;
+    store.write(&[put_server("gitea")], at(0)).await.unwrap();
+    store.put_instance(&instance("abc123", "gitea")).await.unwrap();
+    sqlx::query("UPDATE instances SET status = 'MAYBE'").execute(&store.writer).await.unwrap();
+    let error = store.list_instances().await.unwrap_err().to_string();
+    assert_eq!(error, "listing instances: the store holds a status that makes no sense: MAYBE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_does_not_end_gives_up_at_its_deadline() {
+    let error = super::bounded::<()>("writing server x".into(), std::future::pending()).await.unwrap_err();
+    assert_eq!(error.to_string(), "writing server x: no answer from the store within 5 s");
+}
+
 /// What a crash leaves: the files as they are now, without the shared memory.
 fn crashed(folder: &TempDir) -> TempDir {
     let after = tempfile::tempdir().unwrap();
