@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::guard::wire::{Failure, Order, Report, Word};
 use super::handle::Recorded;
+use super::mark;
 use super::orphans::{self, Guards};
 use super::procfs::Stamp;
 use super::run::RunState;
@@ -84,7 +85,7 @@ pub(super) async fn keep(assignment: Assignment, answer: Answer) {
 struct Keeper {
     assignment: Assignment,
     guardian: Child,
-    pid: i32,
+    stamp: Stamp,
     reports: Lines<BufReader<OwnedReadHalf>>,
     control: OwnedWriteHalf,
     drained: JoinHandle<()>,
@@ -108,7 +109,9 @@ impl Keeper {
         let start = Some(Start { answer, stdin, stdout });
         let reports = BufReader::new(reports).lines();
         let failure = StartFailure::Ended;
-        Self { assignment, guardian, pid, reports, control, drained, start, failure, is_exit_due: false }
+        // Not reaped yet, so it has its entry in the table whatever became of it.
+        let stamp = Stamp::of(pid).unwrap_or(Stamp { pid, start: 0 });
+        Self { assignment, guardian, stamp, reports, control, drained, start, failure, is_exit_due: false }
     }
 
     async fn keep(mut self) {
@@ -120,8 +123,10 @@ impl Keeper {
         if !is_proved {
             tracing::warn!(instance = %self.assignment.instance, "a guardian was killed; ending what it left");
             self.end_orphans().await;
+            // A mark that stays is removed by the next sweep.
+            let _ = mark::clear(&self.assignment.order.lock, self.stamp);
         }
-        Guards::forget(self.pid);
+        Guards::forget(self.stamp.pid);
         let _ = self.guardian.wait().await;
         self.drain().await;
         self.drained.abort();
@@ -165,11 +170,9 @@ impl Keeper {
         self.is_exit_due = true;
         self.assignment.state.send_replace(RunState::Running);
         let Some(Start { answer, stdin, stdout }) = self.start.take() else { return };
-        // The guardian is not reaped, so it has its entry in the table whatever became of it.
-        let guardian = Stamp::of(self.pid).unwrap_or(Stamp { pid: self.pid, start: 0 });
         let started = Started {
             run: self.assignment.run,
-            handle: Recorded::new(guardian, server).to_handle(),
+            handle: Recorded::new(self.stamp, server).to_handle(),
             pid: server.pid.try_into().ok(),
             stdin: Box::new(self.assignment.valve.connect(stdin)),
             stdout: Box::new(stdout),
@@ -212,7 +215,7 @@ impl Keeper {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
         let mut pause = LOOK_EVERY_MIN;
         loop {
-            match waitid(Id::Pid(Pid::from_raw(self.pid)), flags) {
+            match waitid(Id::Pid(Pid::from_raw(self.stamp.pid)), flags) {
                 Ok(WaitStatus::StillAlive) => {}
                 Ok(status) => return matches!(status, WaitStatus::Exited(_, 0)),
                 Err(_) => return false,
@@ -224,7 +227,7 @@ impl Keeper {
 
     async fn end_orphans(&self) {
         let mut pause = LOOK_EVERY_MIN;
-        while !orphans::kill_left(self.pid).is_empty() {
+        while !orphans::kill_left(self.stamp.pid).is_empty() {
             sleep(pause).await;
             pause = (pause * 2).min(LOOK_EVERY_MAX);
         }

@@ -16,6 +16,7 @@ pub mod guard;
 mod handle;
 mod keeper;
 mod launch;
+mod mark;
 mod orphans;
 mod procfs;
 mod run;
@@ -171,13 +172,14 @@ impl Runtime for ProcessRuntime {
             |known: &Known| Some((known.instance.clone(), Recorded::from_handle(known.handle.as_ref()?)?));
         let recorded: Vec<_> = known.iter().filter_map(run).collect();
         let ended = sweep::present(&recorded);
-        let lock = sweep::end_all(&self.folders.lock(), &recorded, self.config.sweep_patience).await?;
+        let path = self.folders.lock();
+        let lock = sweep::end_all(&path, &recorded, self.config.sweep_patience).await?;
         for instance in self.folders.instances()? {
             if !known.iter().any(|known| known.instance == instance) {
                 self.folders.remove(&instance)?;
             }
         }
-        lock.unlock().map_err(|source| failed("unlock", &self.folders.lock(), source))?;
+        lock.unlock().map_err(|source| failed("unlock", &path, source))?;
         Ok(SweepReport { ended })
     }
 

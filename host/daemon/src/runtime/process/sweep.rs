@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::folder::failed;
 use super::handle::Recorded;
+use super::mark;
 use super::orphans::kill_recorded;
 use crate::runtime::RuntimeError;
 
@@ -43,12 +44,13 @@ pub(super) async fn end_all(
     let file = file.map_err(|source| failed("open", lock, source))?;
     if !is_locked_within(&file, patience).await {
         tracing::warn!("guardians of an earlier mcpd do not end; killing what was recorded");
-        kill_all_recorded(recorded).await?;
-        if !is_locked_within(&file, KILLED_END).await {
+        kill_all_recorded(lock, recorded).await?;
+        if !is_locked_within(&file, patience.min(KILLED_END)).await {
             return Err(RuntimeError::LeftBehind { pids: holders(&file) });
         }
     }
-    kill_all_recorded(recorded).await?;
+    kill_all_recorded(lock, recorded).await?;
+    mark::clear_all(lock).map_err(|source| failed("clear the marks beside", lock, source))?;
     Ok(file)
 }
 
@@ -61,20 +63,21 @@ async fn is_locked_within(file: &File, limit: Duration) -> bool {
     timeout(limit, locked).await.is_ok()
 }
 
-async fn kill_all_recorded(recorded: &[Leftover]) -> Result<(), RuntimeError> {
-    let mut left = kill_round(recorded);
+async fn kill_all_recorded(lock: &Path, recorded: &[Leftover]) -> Result<(), RuntimeError> {
+    let mut left = kill_round(lock, recorded);
     let gone = async {
         while !left.is_empty() {
             sleep(LOOK_EVERY).await;
-            left = kill_round(recorded);
+            left = kill_round(lock, recorded);
         }
     };
     let is_gone = timeout(KILLED_END, gone).await.is_ok();
     if is_gone { Ok(()) } else { Err(RuntimeError::LeftBehind { pids: left }) }
 }
 
-fn kill_round(recorded: &[Leftover]) -> Vec<i32> {
-    recorded.iter().flat_map(|(_, run)| kill_recorded(run.guardian, run.server)).collect()
+fn kill_round(lock: &Path, recorded: &[Leftover]) -> Vec<i32> {
+    let unproved = recorded.iter().filter(|(_, run)| mark::is_set(lock, run.guardian));
+    unproved.flat_map(|(_, run)| kill_recorded(run.guardian, run.server)).collect()
 }
 
 /// The guardians that hold the lock, from proc(5), `/proc/locks`; for the message, so empty where unreadable.

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::sleep;
 
-use super::place::{Place, config, is_there, marked, marker, parent, subject, until};
+use super::place::{Marked, Place, config, is_there, marked, marker, parent, subject, until};
 use crate::conformance::{TREE, line, within};
 
 const FOLDER: &str = "RUNTIME_TEST_FOLDER";
@@ -161,6 +161,26 @@ async fn a_guardian_that_does_not_end_is_killed_by_the_records() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_ended_is_named_and_nothing_is_started() {
+    let place = Place::new();
+    let marker = &marker(304);
+    let (mut mcpd, servers) = run_parent(&place, marker);
+    let guardian = Pid::from_raw(servers[0].guardian);
+    kill(guardian, Signal::SIGSTOP).unwrap();
+    mcpd.kill().unwrap();
+    mcpd.wait().unwrap();
+    let mut config = config(place.path());
+    config.sweep_patience = Duration::from_millis(200);
+    let next = ProcessRuntime::new(config).unwrap();
+    let error = within(next.sweep(Vec::new())).await.unwrap_err();
+    let expected = format!("processes of an earlier mcpd are still there (process {guardian})");
+    assert_eq!(error.to_string(), expected);
+    kill(guardian, Signal::SIGCONT).unwrap();
+    within(next.sweep(Vec::new())).await.unwrap();
+    assert_eq!(marked(marker), []);
+}
+
+#[tokio::test]
 async fn nothing_is_left_after_a_kill_of_mcpd_at_any_moment_of_a_start() {
     for (number, delay_ms) in [0, 2, 5, 10, 20, 40, 80].into_iter().enumerate() {
         let place = Place::new();
@@ -174,7 +194,8 @@ async fn nothing_is_left_after_a_kill_of_mcpd_at_any_moment_of_a_start() {
         let next = ProcessRuntime::new(config(place.path())).unwrap();
         within(next.sweep(Vec::new())).await.unwrap();
         // A guardian that was only just executed ends without having started anything.
-        until("the last guardians are gone", || marked(marker).iter().all(|left| left.is_guardian())).await;
-        until("and the last of them too", || marked(marker).is_empty()).await;
+        let left = marked(marker);
+        assert!(left.iter().all(Marked::is_guardian), "{left:?}");
+        until("the last guardians are gone", || marked(marker).is_empty()).await;
     }
 }

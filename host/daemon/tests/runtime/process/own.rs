@@ -160,6 +160,8 @@ async fn what_a_killed_guardian_leaves_is_ended() {
     kill(Pid::from_raw(guardian), Signal::SIGKILL).unwrap();
     assert_eq!(exit(&mut events, &started).await.0, Exit::Unseen);
     subject.stop("orphans").await;
+    let left = fs::read_dir(place.path()).unwrap().count();
+    assert_eq!(left, 2, "the lock and the instance's folder, no mark");
     assert_eq!(marked(marker), []);
     assert!(!is_there(guardian), "it is reaped");
 }

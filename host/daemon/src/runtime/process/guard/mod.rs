@@ -9,6 +9,7 @@
 //! - mcpd is gone, even by `kill -9` → the control socket ends → the tree is killed;
 //! - the guardian is gone → the server gets SIGKILL by its parent-death signal, and mcpd (itself a
 //!   subreaper) or the next mcpd ends the rest;
+//! - its mark is left beside the lock → it was killed before the tree was proved gone;
 //! - the shared lock on the guards' file can be had → no guardian with a server is left.
 //!
 //! The server's streams pass straight through: not a byte is copied here. A guardian has one thread, because

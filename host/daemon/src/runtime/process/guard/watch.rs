@@ -15,7 +15,7 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{self, Pid};
 
-use super::super::procfs::Stamp;
+use super::super::{mark, procfs::Stamp};
 use super::wire::{Failure, Order, Report, Step, Word};
 use super::{EXEC, EXTRA_FD, close_strangers, null, stage_args, take_control, take_extra, tree};
 
@@ -32,7 +32,10 @@ pub(super) fn run(order: &Order) -> i32 {
     let taken = close_strangers().and_then(|()| take_control());
     let Ok(mut control) = taken else { return NOT_PROVED };
     match Guardian::start(order, &control) {
-        Ok(Some(mut guardian)) => guardian.watch(&mut control).map_or(NOT_PROVED, |()| 0),
+        Ok(Some(mut guardian)) => {
+            let watched = guardian.watch(&mut control);
+            watched.and_then(|()| mark::clear(&order.lock, guardian.me)).map_or(NOT_PROVED, |()| 0)
+        }
         Ok(None) => 0,
         Err(failure) => {
             report(&mut control, Report::Failed(failure));
@@ -42,6 +45,7 @@ pub(super) fn run(order: &Order) -> i32 {
 }
 
 struct Guardian {
+    me: Stamp,
     server: Stamp,
     signals: SignalFd,
     phase: Phase,
@@ -80,10 +84,12 @@ impl Guardian {
         if is_over(control) {
             return Ok(None);
         }
+        let me = Stamp::of(Pid::this().as_raw()).ok_or_else(|| guard(Errno::ESRCH.into()))?;
+        mark::set(&order.lock, me).map_err(guard)?;
         let (starting, server) = execute(order, stdin).map_err(guard)?;
         release_streams().map_err(guard)?;
-        let phase = Phase::Starting(starting);
-        Ok(Some(Self { server, signals, phase, ending: Ending::No, round_ms: ROUND_MS_FIRST, _lock: lock }))
+        let (phase, ending) = (Phase::Starting(starting), Ending::No);
+        Ok(Some(Self { me, server, signals, phase, ending, round_ms: ROUND_MS_FIRST, _lock: lock }))
     }
 
     fn watch(&mut self, control: &mut UnixStream) -> io::Result<()> {
