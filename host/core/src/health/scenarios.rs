@@ -259,6 +259,12 @@ fn rule_6_9_inconclusive_checks_do_not_keep_a_verdict_alive() {
 }
 
 #[test]
+fn rule_6_9_what_is_unknown_already_does_not_expire_again() {
+    let health = after(&[PASS, TRAP, TRAP, TRAP], policy(3, 1));
+    assert_eq!(health.expire(at(5000), Duration::from_secs(100)).reason(), "ProbeError");
+}
+
+#[test]
 fn rule_6_9_what_expired_while_it_failed_goes_on_counting() {
     let health = after(&[FAIL, FAIL, FAIL], policy(3, 1)).expire(at(500), Duration::from_secs(100));
     assert_eq!(health.status(), Some(HealthStatus::Unknown));
