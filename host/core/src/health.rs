@@ -264,4 +264,6 @@ impl Proof {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scenarios;
