@@ -46,9 +46,11 @@ pub enum Action {
     Create,
     /// Start an attempt of an instance that has none under way.
     Attempt(InstanceId),
-    /// Take the wanted revision over, forget the count, attempt at once (behaviour 4.6).
+    /// Take the wanted revision over, forget the count ([`Instance::count_reset`]), attempt at once
+    /// (behaviour 4.6).
     Refresh(InstanceId),
-    /// End an attempt under way that is for a revision nobody wants; it counts as none.
+    /// End an attempt under way that is for a revision nobody wants; it counts as none, and the instance
+    /// stays as it is: the next pass refreshes it.
     Cancel(InstanceId),
     /// Stop it, prove it gone, then what [`AfterStop`] says.
     Stop(InstanceId, AfterStop),

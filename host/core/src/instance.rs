@@ -1,10 +1,12 @@
 //! One replica of a server: its phases, and the transitions between them.
 //!
 //! ```text
-//!             started                     exited, or ended as unhealthy
+//!             started                                 exited
 //!  Starting ───────────► Running ──────────────────────────────► Failed
 //!     ▲  └── attempt failed ─────────────────────────────────────► │
 //!     └──────────────────────────── retry_at has passed ────────────┘
+//!  Running ── unhealthy, to be restarted ──► Stopping ──► Failed
+//!  Running ── mcpd ended ──► Starting
 //!  any ── not wanted any more ──► Stopping ──► gone
 //! ```
 //!

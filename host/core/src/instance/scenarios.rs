@@ -136,6 +136,13 @@ fn rule_4_5_the_first_exit_after_ready_is_tried_at_once_with_the_count_at_one() 
 }
 
 #[test]
+fn rule_4_5_having_been_ready_is_not_forgotten_when_it_was_ill_before_it_ended() {
+    let ill = (0..3).fold(ready(fresh()), |i, _| checked(i, &check(Verdict::Fail, "no"), at(1)));
+    assert!(!ill.is_ready());
+    assert_eq!(wait(&ill.exited(Exit::Code(1), "", moment(at(9))), 9), 0);
+}
+
+#[test]
 fn rule_4_5_the_second_exit_is_on_the_schedule_and_shown_as_a_crash_loop() {
     let instance = ready(exited(fresh())).exited(Exit::Code(1), "", moment(at(9)));
     assert_eq!((instance.attempts.count, wait(&instance, 9)), (2, 30));
