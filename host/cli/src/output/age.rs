@@ -66,7 +66,7 @@ mod tests {
             format!("{} {}", short(duration), precise(duration))
         };
         let all: Vec<_> = [0, 59, 60, 270, 3600, 7500, 86_399, 90_000, 40_000_000].map(both).into();
-        insta::assert_snapshot!(all.join(", "), @"");
+        insta::assert_snapshot!(all.join(", "), @"0s 0s, 59s 59s, 1m 1m, 4m 4m30s, 1h 1h, 2h 2h5m, 23h 23h59m, 1d 1d1h, 1y 462d23h");
     }
 
     #[test]

@@ -208,6 +208,12 @@ b2c4dd  notes                RUNNING  healthy    yes (unverified)   tools/list o
 
     #[test]
     fn the_wide_table_says_the_rest() {
-        insta::assert_snapshot!(table(IsWide::Yes), @"");
+        insta::assert_snapshot!(table(IsWide::Yes), @"
+        ID      SERVER               STATUS   HEALTH     READY              CHECK              RESTARTS  NEXT RETRY  AGE  PID  CONTAINER  PROTOCOL    ATTEMPTS  ERROR
+        k3v9x2  demo                 RUNNING  healthy    yes                whoami ok 4s ago   0                     1m   7               2025-11-25  0
+        p8d1qa  demo-wrong-token     RUNNING  unhealthy  no                 token is required  0                     1m   7               2025-11-25  0
+        f0s7mm  demo-missing-secret  ERROR               no                                    0         in 24s      1m                               1         secret resolution failed: DEMO_TOKEN
+        b2c4dd  notes                RUNNING  healthy    yes (unverified)   tools/list ok      0                     1m   7               2025-11-25  0
+        ");
     }
 }

@@ -128,7 +128,12 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_no_line_ends_in_spaces() {
-        insta::assert_snapshot!(table(false), @"");
+        insta::assert_snapshot!(table(false), @"
+        NAME           STATE  AGE
+        a              well   1m
+        a-longer-name
+        ä                     2m
+        ");
     }
 
     #[test]
