@@ -6,6 +6,7 @@
 
 pub mod bounds;
 pub mod manifest;
+mod mistakes;
 pub mod patch;
 pub mod problem;
 mod reader;
@@ -16,5 +17,5 @@ mod text;
 pub mod view;
 pub mod yaml;
 
-pub use reader::FieldError;
+pub use mistakes::FieldError;
 pub use strict::{StrictJsonError, read_json};

@@ -214,7 +214,21 @@ mod tests {
     fn a_problem_is_written_after_the_rfc() {
         let errors = vec![FieldError { path: "replicas".into(), message: "must be less".into() }];
         let problem = Problem::invalid("server demo has one mistake", errors);
-        insta::assert_json_snapshot!(problem, @"");
+        insta::assert_json_snapshot!(problem, @r#"
+        {
+          "type": "urn:mcpd:problem:invalid_manifest",
+          "title": "The manifest has mistakes",
+          "status": 422,
+          "detail": "server demo has one mistake",
+          "code": "invalid_manifest",
+          "errors": [
+            {
+              "path": "replicas",
+              "message": "must be less"
+            }
+          ]
+        }
+        "#);
         let text = serde_json::to_string(&problem).unwrap();
         assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), problem);
     }

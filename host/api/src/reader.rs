@@ -4,70 +4,18 @@
 //! reading that failed gives a placeholder; nothing is built from it, because the caller looks at
 //! [`Mistakes`] before it hands a manifest out.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::bounds::FIELD_ERRORS_MAX;
+use crate::mistakes::{Mistakes, join, not_one_of, wrong_type};
 use crate::suggest::nearest;
-use crate::text::{Rule, shown};
+use crate::text::Rule;
 
-/// One mistake of an input and where it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldError {
-    /// `env[1].valueFrom.secretRef.key`; empty for the whole.
-    pub path: String,
-    /// What is wrong and what is right, lower case, no full stop.
-    pub message: String,
-}
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            f.write_str(&self.message)
-        } else {
-            write!(f, "{}: {}", self.path, self.message)
-        }
-    }
-}
-
-/// The mistakes found so far, shared by the readers of one input.
-#[derive(Default)]
-pub(crate) struct Mistakes(RefCell<Found>);
-
-#[derive(Default)]
-struct Found {
-    kept: Vec<FieldError>,
-    left_off: usize,
-}
-
-impl Mistakes {
-    pub(crate) fn add(&self, path: impl Into<String>, message: impl Into<String>) {
-        let mut found = self.0.borrow_mut();
-        if found.kept.len() < FIELD_ERRORS_MAX {
-            found.kept.push(FieldError { path: path.into(), message: message.into() });
-        } else {
-            found.left_off += 1;
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().kept.is_empty()
-    }
-
-    pub(crate) fn into_list(self) -> Vec<FieldError> {
-        let Found { mut kept, left_off } = self.0.into_inner();
-        if left_off > 0 {
-            kept.push(FieldError { path: String::new(), message: format!("and {left_off} more mistakes") });
-        }
-        kept
-    }
-}
+/// How many known fields a message lists; more of them help nobody.
+const LISTED_FIELDS_MAX: usize = 12;
 
 /// The fields of one object.
 pub(crate) struct Reader<'v> {
@@ -91,9 +39,15 @@ impl<'v> Reader<'v> {
 
     /// Reports what nobody asked for.
     pub(crate) fn finish(self) {
+        if self.mistakes.lets_unknown_be() {
+            return;
+        }
         for field in self.fields.keys().filter(|field| !self.known.contains(&field.as_str())) {
             let words = match nearest(field, self.known.iter().copied()) {
                 Some(known) => format!("unknown field, did you mean `{known}`?"),
+                None if self.known.is_empty() || self.known.len() > LISTED_FIELDS_MAX => {
+                    "unknown field".to_owned()
+                }
                 None => format!("unknown field, known are {}", self.known.join(", ")),
             };
             self.mistakes.add(join(&self.path, field), words);
@@ -302,74 +256,11 @@ impl<'v> Reader<'v> {
     }
 }
 
-/// Reports every NUL character in a string or a name, anywhere.
-pub(crate) fn refuse_nul(value: &Value, path: &str, mistakes: &Mistakes) {
-    match value {
-        Value::String(text) if text.contains('\0') => mistakes.add(path, "must not hold a NUL character"),
-        Value::Array(list) => {
-            list.iter()
-                .enumerate()
-                .for_each(|(i, entry)| refuse_nul(entry, &format!("{path}[{i}]"), mistakes));
-        }
-        Value::Object(members) => {
-            for (name, member) in members {
-                if name.contains('\0') {
-                    mistakes.add(join(path, name), "the name must not hold a NUL character");
-                }
-                refuse_nul(member, &join(path, name), mistakes);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// `must be one of …`, with a suggestion where the text is near one of the words.
-pub(crate) fn not_one_of<'a>(text: &str, words: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(text, words.clone()) {
-        Some(word) => format!("unknown value `{}`, did you mean `{word}`?", shown(text)),
-        None => {
-            let all: Vec<_> = words.collect();
-            format!("unknown value `{}`, must be one of {}", shown(text), all.join(", "))
-        }
-    }
-}
-
-/// The complaint about a value of another type. It never repeats the value, which may be a secret in the
-/// wrong place.
-fn wrong_type(wanted: &str, value: &Value) -> String {
-    let hint = match value {
-        Value::Number(_) | Value::Bool(_) if wanted == "a string" => ": put it in quotes",
-        _ => "",
-    };
-    format!("must be {wanted}, not {}{hint}", type_name(value))
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         Value::Array(list) => list.is_empty(),
         _ => false,
-    }
-}
-
-/// `path.field`, or `path["odd field"]` where the field is no plain word.
-fn join(path: &str, field: &str) -> String {
-    let is_plain = !field.is_empty() && field.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-    match (path, is_plain) {
-        ("", true) => shown(field),
-        (_, true) => format!("{path}.{}", shown(field)),
-        (_, false) => format!("{path}[\"{}\"]", shown(field)),
     }
 }

@@ -157,8 +157,12 @@ mod tests {
             ),
         ];
         for (rule, good, bad) in cases {
-            good.iter().for_each(|text| assert_eq!(rule.complaint(text), None, "{text}"));
-            bad.iter().for_each(|text| assert!(rule.complaint(text).is_some(), "{text}"));
+            for text in good {
+                assert_eq!(rule.complaint(text), None, "{text}");
+            }
+            for text in bad {
+                assert!(rule.complaint(text).is_some(), "{text}");
+            }
         }
     }
 

@@ -7,6 +7,8 @@ mod probe;
 mod secret;
 mod secret_backend;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -27,7 +29,9 @@ pub use server::{
     Transport, Volume,
 };
 
-use crate::reader::{FieldError, Mistakes, Reader, not_one_of, refuse_nul};
+use crate::FieldError;
+use crate::mistakes::{Mistakes, not_one_of, refuse_nul};
+use crate::reader::Reader;
 
 /// What a manifest is about; the word of `kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -150,6 +154,15 @@ pub fn parse_list(values: &[Value]) -> Result<Vec<Manifest>, Vec<FieldError>> {
         manifests.push(manifest);
     }
     if mistakes.is_empty() { Ok(manifests) } else { Err(mistakes.into_list()) }
+}
+
+/// Reads a manifest out of a view: fields that are not known, such as those of a newer daemon, are let be.
+pub(crate) fn parse_shown(value: &Value, kind: Kind) -> Result<Manifest, Vec<FieldError>> {
+    let mistakes = Mistakes::lenient();
+    match read(value, &Context::of_kind(kind), &mistakes).filter(|_| mistakes.is_empty()) {
+        Some(manifest) => Ok(manifest),
+        None => Err(mistakes.into_list()),
+    }
 }
 
 fn read(value: &Value, context: &Context, mistakes: &Mistakes) -> Option<Manifest> {

@@ -27,7 +27,7 @@ pub enum BackendConfig {
     Env(EnvConfig),
     /// Files below a folder.
     File(FileConfig),
-    /// An OpenBao or Vault server.
+    /// An `OpenBao` or Vault server.
     OpenBao(Box<OpenBaoConfig>),
 }
 
@@ -83,7 +83,7 @@ pub struct OpenBaoConfig {
     pub auth: OpenBaoAuth,
 }
 
-/// How mcpd proves to OpenBao who it is.
+/// How mcpd proves to `OpenBao` who it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "method", rename_all = "lowercase", rename_all_fields = "camelCase")]
 pub enum OpenBaoAuth {

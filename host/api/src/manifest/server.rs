@@ -17,7 +17,7 @@ pub const PROTOCOL_VERSIONS: [&str; 5] =
     ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
 
 /// How long a rollout may take before it is called stuck, where the manifest does not say.
-pub const PROGRESS_DEADLINE_DEFAULT: Duration = Duration::from_secs(600);
+pub const PROGRESS_DEADLINE_DEFAULT: Duration = Duration::from_mins(10);
 
 const REPLICAS_DEFAULT: u64 = 1;
 

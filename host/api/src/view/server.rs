@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::Condition;
-use crate::manifest::{Context, Kind, Manifest, ServerManifest, parse};
+use crate::FieldError;
+use crate::manifest::{Kind, Manifest, ServerManifest, parse_shown};
 
 /// A server. On the wire the fields of the manifest and of the status stand side by side; no name is in
 /// both.
@@ -93,11 +94,88 @@ impl<'de> Deserialize<'de> for ServerView {
         if let Value::Object(fields) = &mut value {
             fields.retain(|name, _| !STATUS_FIELDS.contains(&name.as_str()));
         }
-        match parse(&value, &Context::of_kind(Kind::Server)) {
-            Ok(manifest) => Ok(Self { manifest, status }),
-            Err(mistakes) => {
-                Err(D::Error::custom(mistakes.first().map(ToString::to_string).unwrap_or_default()))
-            }
+        let first = |mistakes: Vec<FieldError>| mistakes.first().map(ToString::to_string).unwrap_or_default();
+        let manifest = parse_shown(&value, Kind::Server).map_err(|found| D::Error::custom(first(found)))?;
+        Ok(Self { manifest, status })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::manifest::{Context, parse};
+
+    fn view() -> ServerView {
+        let manifest = parse(
+            &json!({"kind": "server", "name": "demo", "command": ["mcpd", "demo-server"], "healthCheck": {"tool": "whoami"}}),
+            &Context::default(),
+        );
+        let Ok(Manifest::Server(manifest)) = manifest else { panic!("a good manifest was refused") };
+        let status = ServerStatus {
+            id: "s1".to_owned(),
+            conditions: Vec::new(),
+            ready_replicas: 1,
+            verified_replicas: 1,
+            running_replicas: 1,
+            updated_replicas: 1,
+            current_replicas: 1,
+            warnings: Vec::new(),
+            rollout: None,
+            version: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        ServerView::new(*manifest, status)
+    }
+
+    #[test]
+    fn manifest_and_status_stand_side_by_side_and_come_apart_again() {
+        let view = view();
+        let mut value = serde_json::to_value(&view).unwrap();
+        insta::assert_json_snapshot!(value, @r#"
+        {
+          "command": [
+            "mcpd",
+            "demo-server"
+          ],
+          "conditions": [],
+          "createdAt": "1970-01-01T00:00:00Z",
+          "currentReplicas": 1,
+          "healthCheck": {
+            "tool": "whoami"
+          },
+          "id": "s1",
+          "kind": "server",
+          "name": "demo",
+          "readyReplicas": 1,
+          "replicas": 1,
+          "rollout": null,
+          "runningReplicas": 1,
+          "transport": "STDIO",
+          "updatedAt": "1970-01-01T00:00:00Z",
+          "updatedReplicas": 1,
+          "verifiedReplicas": 1,
+          "version": 1,
+          "warnings": []
+        }
+        "#);
+        value["aFieldOfTomorrow"] = json!(1);
+        assert_eq!(serde_json::from_value::<ServerView>(value).unwrap(), view);
+    }
+
+    #[test]
+    fn the_list_of_status_fields_is_complete_and_apart_from_those_of_manifests() {
+        let view = view();
+        let status = serde_json::to_value(&view.status).unwrap();
+        let names: std::collections::BTreeSet<_> =
+            status.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, STATUS_FIELDS.into_iter().collect());
+        for field in STATUS_FIELDS {
+            let manifest = json!({"kind": "server", "name": "a", "command": ["x"], field: 1});
+            let mistakes = parse(&manifest, &Context::default()).unwrap_err();
+            assert!(mistakes[0].message.starts_with("unknown field"), "{field}");
         }
     }
 }
