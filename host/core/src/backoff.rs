@@ -56,7 +56,8 @@ impl Schedule {
 
     /// The longest delay the schedule can give.
     pub fn longest(&self) -> Duration {
-        self.fast.max(self.slow).mul_f64(1.0 + JITTER_MAX)
+        let base = self.fast.max(self.slow);
+        base.saturating_add(base.mul_f64(JITTER_MAX))
     }
 
     /// A `retry_at` read from disk, where the wall clock may have been another: cut to now plus the

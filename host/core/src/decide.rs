@@ -12,9 +12,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::rollout::Rollout;
-use crate::instance::{AfterStop, AttemptError, Instance, Phase, Stopping};
+use crate::instance::{AfterStop, Instance, Phase, Stopping};
 use crate::name::InstanceId;
-use crate::server::{Server, Wish};
+use crate::server::{Server, Strategy, Wish};
 
 /// After how long RUNNING and Connected the count of attempts goes back to 0 (behaviour 4.6).
 pub const COUNT_RESET_AFTER: Duration = Duration::from_mins(10);
@@ -33,9 +33,9 @@ pub struct Plan {
 /// One thing to do and the reason for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// What.
+    /// What is done.
     pub action: Action,
-    /// Why, as a clause: `1 of 2 replicas are there`.
+    /// Why, as a clause: `1 of 2 replicas exist`.
     pub why: String,
 }
 
@@ -67,7 +67,8 @@ pub struct Snapshot<'a> {
     pub server: &'a Server,
     /// All instances of the server.
     pub instances: &'a [Instance],
-    /// Those with an attempt or a stop under way: these are left alone.
+    /// Those with an attempt or a stop under way. No second one is planned for them; a `Stop` or `Cancel`
+    /// ends the attempt.
     pub in_flight: &'a BTreeSet<InstanceId>,
     /// After how long in service the count of attempts is forgotten.
     pub count_reset_after: Duration,
@@ -80,6 +81,13 @@ impl Snapshot<'_> {
 
     fn is_outdated(&self, instance: &Instance) -> bool {
         instance.revision.is_outdated(&self.server.revision)
+    }
+
+    /// Whether nothing may start because the old revision goes first, and is not gone (behaviour 5.4).
+    fn waits_for_old(&self) -> bool {
+        let may_run = |instance: &&Instance| matches!(instance.phase, Phase::Running(_) | Phase::Stopping(_));
+        self.server.strategy == Strategy::Recreate
+            && self.instances.iter().filter(may_run).any(|instance| self.is_outdated(instance))
     }
 }
 
@@ -130,13 +138,6 @@ fn is_leaving(instance: &Instance) -> bool {
 /// Whether it may serve: Ready, or merely connected where nothing checks it.
 fn is_available(server: &Server, instance: &Instance) -> bool {
     if server.checks.is_none() { instance.connected_since().is_some() } else { instance.is_ready() }
-}
-
-fn unhealthy_error(instance: &Instance) -> AttemptError {
-    AttemptError {
-        reason: crate::instance::AttemptReason::Unhealthy,
-        message: format!("restarted as unhealthy: {}", instance.health.message()),
-    }
 }
 
 #[cfg(test)]

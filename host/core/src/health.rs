@@ -199,8 +199,7 @@ impl Health {
 
     fn fold_inconclusive(mut self, record: &CheckRecord, policy: &CheckPolicy) -> Folded {
         self.inconclusives = self.inconclusives.saturating_add(1);
-        self.status = Some(self.status.unwrap_or(HealthStatus::Unknown));
-        if self.inconclusives >= policy.failure_threshold {
+        if self.status.is_none() || self.inconclusives >= policy.failure_threshold {
             let reason = match record.verdict {
                 Verdict::Inconclusive(Inconclusive::Busy) => "Busy",
                 _ => "ProbeError",
@@ -224,32 +223,34 @@ impl Health {
 
     /// The instance left RUNNING, or mcpd did (behaviour 2.3, 6.9): unknown until proven again.
     pub fn left_running(self, message: impl Into<String>) -> Self {
-        if self.status.is_none() {
-            return Self::default();
-        }
-        Self { inconclusives: 0, ..self.unknown("NotRunning", message.into()) }
+        self.forgotten("NotRunning", message.into())
     }
 
     /// The health check was changed (behaviour 5.4): what another check found says nothing about this one.
     pub fn check_changed(self) -> Self {
-        if self.status.is_none() {
-            return Self::default();
-        }
-        Self { inconclusives: 0, ..self.unknown("CheckChanged", "the health check was changed".to_owned()) }
+        self.forgotten("CheckChanged", "the health check was changed".to_owned())
     }
 
+    /// Unknown, with all counts dropped: what was counted was another process, or another check.
+    fn forgotten(self, reason: &str, message: String) -> Self {
+        match self.status {
+            None => Self::default(),
+            Some(_) => Self::default().unknown(reason, message),
+        }
+    }
+
+    /// Unknown, to be proven anew. Failures in a row stay counted: not knowing mends nothing, so the next
+    /// failure goes on where the last one left off.
     fn unknown(self, reason: &str, message: String) -> Self {
         Self {
             status: Some(HealthStatus::Unknown),
-            failures: 0,
             passes: 0,
-            mendable_failures: 0,
             proven: false,
             proof: Proof::None,
             expires_at: None,
             reason: reason.to_owned(),
             message,
-            inconclusives: self.inconclusives,
+            ..self
         }
     }
 }

@@ -8,20 +8,19 @@
 //!  any ── not wanted any more ──► Stopping ──► gone
 //! ```
 //!
-//! Transitions consume the instance and give the next one. They are called by the driver with what it
-//! observed; nothing here hopes.
+//! The transitions are in a file of their own; here is what an instance is, and what can be asked of it.
+
+mod transitions;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::backoff::{Chance, Schedule};
+pub use self::transitions::{Count, Moment};
 use crate::conditions::Conditions;
-use crate::env::EnvError;
-use crate::event::{EventDraft, EventLog};
+use crate::event::EventLog;
 use crate::health::Health;
 use crate::name::{InstanceId, ServerName};
 use crate::server::Revision;
-use crate::time::after;
 
 /// One replica.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,7 +173,7 @@ impl AttemptReason {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempts {
-    /// Failed ones.
+    /// Failed ones; `attemptCount` of the views.
     pub count: u32,
     /// Of these, how many were exits.
     pub exits: u32,
@@ -202,6 +201,8 @@ pub enum Exit {
     Code(i32),
     /// A signal ended it.
     Signal(i32),
+    /// It closed its stdout, which ends an MCP server over stdio; mcpd ended the rest (behaviour 7.2).
+    ClosedStdout,
     /// It is not there any more, and nobody saw it end.
     Vanished,
 }
@@ -211,227 +212,9 @@ impl std::fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => write!(f, "exited with code {} (signal {signal})", 128 + signal),
+            Self::ClosedStdout => f.write_str("closed its stdout"),
             Self::Vanished => f.write_str("disappeared"),
         }
-    }
-}
-
-/// Time, schedule and chance of a transition that may set a retry time.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
-    /// Now.
-    pub now: Timestamp,
-    /// The backoff in force.
-    pub schedule: &'a Schedule,
-    /// For the jitter.
-    pub chance: Chance,
-}
-
-/// Whether a wake forgets the attempts made so far (behaviour 4.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    /// A backend recovered: wake, keep the count.
-    Keep,
-    /// Launch fields or a secret in use changed: start anew.
-    Reset,
-}
-
-impl Instance {
-    /// A fresh one, with its first attempt due.
-    pub fn new(id: InstanceId, server: ServerName, revision: Revision, now: Timestamp) -> Self {
-        let mut instance = Self {
-            id,
-            server,
-            created_at: now,
-            revision,
-            phase: Phase::Starting,
-            attempts: Attempts::default(),
-            restarts: 0,
-            secrets: Secrets::Unknown,
-            health: Health::default(),
-            conditions: Conditions::new(now),
-            events: EventLog::default(),
-        };
-        instance.events.push(EventDraft::normal("Created", "Instance created"), now);
-        instance
-    }
-
-    /// An attempt begins, for this revision.
-    pub fn begin_attempt(mut self, revision: Revision, now: Timestamp) -> Self {
-        self.phase = Phase::Starting;
-        self.revision = revision;
-        self.settle(now)
-    }
-
-    /// The env of the attempt under way is complete.
-    pub fn secrets_resolved(mut self, now: Timestamp) -> Self {
-        self.secrets = Secrets::Resolved;
-        self.settle(now)
-    }
-
-    /// A variable had no value: nothing was started (behaviour 3.2).
-    pub fn secrets_missing(mut self, error: &EnvError, moment: Moment<'_>) -> Self {
-        let message = error.to_string();
-        self.secrets = Secrets::Missing(message.clone());
-        self.events.push(EventDraft::warning("SecretsUnresolved", message.clone()), moment.now);
-        self.failed(AttemptError { reason: AttemptReason::SecretsUnresolved, message }, moment)
-    }
-
-    /// The runtime could not start it, in the runtime's own words (behaviour 4.7).
-    pub fn start_failed(mut self, message: String, moment: Moment<'_>) -> Self {
-        self.events.push(EventDraft::warning("StartFailed", message.clone()), moment.now);
-        self.failed(AttemptError { reason: AttemptReason::StartFailed, message }, moment)
-    }
-
-    /// The runtime reports it running: `error` and `nextRetryAt` are cleared (behaviour 2.5).
-    pub fn started(mut self, now: Timestamp) -> Self {
-        self.phase = Phase::Running(Running { since: now, link: Link::Opening, was_ready: false });
-        self.events.push(EventDraft::normal("Started", "Instance started"), now);
-        self.settle(now)
-    }
-
-    /// The connection is open and the server has answered.
-    pub fn connected(mut self, protocol_version: String, now: Timestamp) -> Self {
-        if let Phase::Running(running) = &mut self.phase {
-            let message = format!("Connected, MCP {protocol_version}");
-            running.link = Link::Open { since: now, protocol_version };
-            self.events.push(EventDraft::normal("Connected", message), now);
-        }
-        self.settle(now)
-    }
-
-    /// The connection broke or could not be opened, while the instance runs.
-    pub fn disconnected(mut self, error: String, now: Timestamp) -> Self {
-        if let Phase::Running(running) = &mut self.phase {
-            self.events.push(EventDraft::warning("ConnectionFailed", error.clone()), now);
-            running.link = Link::Broken { since: now, error };
-        }
-        self.settle(now)
-    }
-
-    /// It ended by itself: a failed attempt of its own (behaviour 4.5). The first exit of an instance that
-    /// had been Ready is tried again at once.
-    pub fn exited(mut self, exit: Exit, stderr_tail: &str, moment: Moment<'_>) -> Self {
-        if let Phase::Stopping(_) = self.phase {
-            return self;
-        }
-        let was_ready = matches!(&self.phase, Phase::Running(running) if running.was_ready);
-        let tail = stderr_tail.trim();
-        let words = if tail.is_empty() { exit.to_string() } else { format!("{exit}: {tail}") };
-        self.events.push(EventDraft::warning("Exited", words), moment.now);
-        self.attempts.exits = self.attempts.exits.saturating_add(1);
-        let is_first = self.attempts.count == 0;
-        let reason = if self.attempts.exits > 1 { AttemptReason::CrashLoop } else { AttemptReason::Exited };
-        let mut failed = self.failed(AttemptError { reason, message: exit.to_string() }, moment);
-        if let Phase::Failed(state) = &mut failed.phase
-            && was_ready
-            && is_first
-        {
-            state.retry_at = moment.now;
-        }
-        failed
-    }
-
-    /// It is to be stopped.
-    pub fn stopping(mut self, then: AfterStop, why: &str, now: Timestamp) -> Self {
-        if let Phase::Stopping(stopping) = &mut self.phase {
-            if then == AfterStop::Remove {
-                stopping.then = then;
-            }
-            return self;
-        }
-        self.events.push(EventDraft::normal("Stopping", format!("Stopping: {why}")), now);
-        self.phase = Phase::Stopping(Stopping { since: now, then, retry_at: now, error: None });
-        self.settle(now)
-    }
-
-    /// The runtime could not stop it: nothing is started in its place (behaviour 5.3).
-    pub fn stop_failed(mut self, message: String, moment: Moment<'_>) -> Self {
-        if let Phase::Stopping(stopping) = &mut self.phase {
-            stopping.retry_at = after(moment.now, moment.schedule.delay(1, moment.chance));
-            stopping.error = Some(message.clone());
-            self.events.push(EventDraft::warning("StopFailed", message), moment.now);
-        }
-        self.settle(moment.now)
-    }
-
-    /// It is proved gone; `None` when its row is to go too.
-    pub fn gone(self, moment: Moment<'_>) -> Option<Self> {
-        match self.phase.clone() {
-            Phase::Stopping(Stopping { then: AfterStop::Remove, .. }) => None,
-            Phase::Stopping(Stopping { then: AfterStop::Fail(error), .. }) => {
-                Some(self.failed(error, moment))
-            }
-            _ => Some(self),
-        }
-    }
-
-    /// Its next attempt is due at `at` instead of later (behaviour 3.7).
-    pub fn woken(mut self, at: Timestamp, count: Count, now: Timestamp) -> Self {
-        if count == Count::Reset {
-            self.attempts = Attempts { last_at: self.attempts.last_at, ..Attempts::default() };
-        }
-        if let Phase::Failed(failed) = &mut self.phase {
-            failed.retry_at = failed.retry_at.min(at);
-        }
-        self.settle(now)
-    }
-
-    /// It has run and been connected for long enough (behaviour 4.6).
-    pub fn count_reset(mut self, now: Timestamp) -> Self {
-        self.attempts = Attempts { last_at: self.attempts.last_at, ..Attempts::default() };
-        self.settle(now)
-    }
-
-    /// mcpd itself ended while this instance lived (behaviour 5.7, 4.8): no failed attempt, an attempt is
-    /// due at once, and health is unknown until proven again.
-    pub fn interrupted(mut self, schedule: &Schedule, now: Timestamp) -> Self {
-        self.health = self.health.left_running("mcpd was restarted");
-        match &mut self.phase {
-            Phase::Failed(failed) => failed.retry_at = schedule.cut(failed.retry_at, now),
-            Phase::Stopping(Stopping { then: AfterStop::Remove, retry_at, .. }) => *retry_at = now,
-            Phase::Running(_) => {
-                self.events.push(EventDraft::normal("Interrupted", "mcpd was restarted"), now);
-                self.restarts = self.restarts.saturating_add(1);
-                self.phase = Phase::Starting;
-            }
-            Phase::Starting | Phase::Stopping(_) => self.phase = Phase::Starting,
-        }
-        self.settle(now)
-    }
-
-    /// Health after a check or an expiry; the only way health is written.
-    pub fn with_health(mut self, health: Health, event: Option<EventDraft>, now: Timestamp) -> Self {
-        self.health = health;
-        if let Some(event) = event {
-            self.events.push(event, now);
-        }
-        self.settle(now)
-    }
-
-    fn failed(mut self, error: AttemptError, moment: Moment<'_>) -> Self {
-        if matches!(self.phase, Phase::Running(_) | Phase::Stopping(_)) {
-            self.restarts = self.restarts.saturating_add(1);
-        }
-        self.attempts.count = self.attempts.count.saturating_add(1);
-        self.attempts.last_at = Some(moment.now);
-        let delay = moment.schedule.delay(self.attempts.count, moment.chance);
-        self.phase = Phase::Failed(Failed { error, retry_at: after(moment.now, delay) });
-        self.settle(moment.now)
-    }
-
-    /// Draws the consequences of a transition: health outside RUNNING, conditions, having been Ready.
-    fn settle(mut self, now: Timestamp) -> Self {
-        if !matches!(self.phase, Phase::Running(_)) {
-            self.health = self.health.left_running("the instance is not running");
-        }
-        let conditions = std::mem::take(&mut self.conditions);
-        self.conditions = conditions.refreshed(&self, now);
-        let is_ready = self.conditions.is_ready();
-        if let Phase::Running(running) = &mut self.phase {
-            running.was_ready |= is_ready;
-        }
-        self
     }
 }
 

@@ -9,6 +9,8 @@ pub mod conditions;
 pub mod decide;
 pub mod env;
 pub mod event;
+#[cfg(test)]
+mod fixture;
 pub mod health;
 pub mod instance;
 pub mod name;

@@ -15,7 +15,7 @@ use crate::time::after;
 /// How far the newest revision has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Rollout {
-    /// Every instance has the wanted revision.
+    /// No instance runs with an older revision.
     #[default]
     Complete,
     /// Old instances are being replaced.
@@ -29,7 +29,7 @@ pub enum Rollout {
     Stuck {
         /// The new instance.
         instance: InstanceId,
-        /// Since when it is there.
+        /// When it was made.
         since: Timestamp,
     },
 }
@@ -79,47 +79,50 @@ impl<'a> Fleet<'a> {
         !self.old.is_empty() && self.wanted() > 0 && self.snapshot.server.strategy == Strategy::Rolling
     }
 
+    /// Those that have the wanted revision already.
+    fn updated(&self) -> impl Iterator<Item = &'a Instance> {
+        self.current.iter().copied().filter(|instance| !self.snapshot.is_outdated(instance))
+    }
+
     /// How many instances there may be at once: `replicas`, and one more while rolling.
     fn slots(&self) -> usize {
         self.wanted() + usize::from(self.is_rolling())
     }
 
-    /// Old instances whose replacement is there.
+    /// Old instances whose time has come: one for each available replacement, or all where old goes first.
     fn replaced(&self) -> Vec<(&'a Instance, String)> {
         let server = self.snapshot.server;
-        let allowed = match server.strategy {
-            Strategy::Recreate => 0,
+        let available = self.current.iter().filter(|i| is_available(server, i)).count();
+        let kept = self.wanted().saturating_sub(available);
+        let (count, why) = match server.strategy {
+            _ if self.wanted() == 0 => return Vec::new(),
+            Strategy::Recreate => (self.old.len(), "the revision changed, and the strategy is recreate"),
             Strategy::Rolling => {
-                let available = self.current.iter().filter(|i| is_available(server, i)).count();
-                self.wanted().saturating_sub(available)
+                (self.old.len().saturating_sub(kept).min(available), "its replacement is in service")
             }
         };
-        let why = match server.strategy {
-            Strategy::Recreate => "the revision changed, and the strategy is recreate",
-            Strategy::Rolling => "its replacement is ready",
-        };
-        let excess = self.old.len().saturating_sub(allowed);
-        self.worst_first(&self.old).into_iter().take(excess).map(|i| (i, why.to_owned())).collect()
+        self.worst_first(&self.old).into_iter().take(count).map(|i| (i, why.to_owned())).collect()
     }
 
-    /// What is over the number of slots once the replaced ones are gone, the worst first: ERROR, unhealthy,
-    /// old, newest. Without an instance of the wanted revision there is no surge to make room for; so a
-    /// newer revision replaces a stuck one.
+    /// What is over the number of slots once the replaced ones are gone, the worst first. As long as none has
+    /// the wanted revision there is no surge to make room for; so a newer revision replaces a stuck one.
     fn surplus(&self, replaced: &[(&'a Instance, String)]) -> Vec<(&'a Instance, String)> {
         let is_replaced = |instance: &&Instance| replaced.iter().any(|(other, _)| other.id == instance.id);
         let all: Vec<_> = self.old.iter().chain(&self.current).copied().filter(|i| !is_replaced(i)).collect();
-        let slots = if self.current.is_empty() { self.wanted() } else { self.slots() };
-        let why = format!("{} instances are there and {} are wanted", all.len(), self.wanted());
+        let slots = if self.updated().next().is_some() { self.slots() } else { self.wanted() };
+        let why = format!("{} wanted, {} there", self.wanted(), all.len());
         let excess = all.len().saturating_sub(slots);
         self.worst_first(&all).into_iter().take(excess).map(|i| (i, why.clone())).collect()
     }
 
+    /// ERROR, then unhealthy or being restarted for it, then old, then newest (behaviour 5.2).
     fn worst_first(&self, instances: &[&'a Instance]) -> Vec<&'a Instance> {
         let mut sorted = instances.to_vec();
         sorted.sort_by_key(|instance| {
             let rank = match &instance.phase {
                 Phase::Failed(_) => 0,
                 _ if instance.health.status() == Some(HealthStatus::Unhealthy) => 1,
+                Phase::Stopping(_) => 1,
                 _ if self.snapshot.is_outdated(instance) => 2,
                 _ => 3,
             };
@@ -130,6 +133,9 @@ impl<'a> Fleet<'a> {
 
     /// How many are to be made now. What is being stopped in this pass still takes its slot.
     fn missing(&self, stopping_now: usize) -> usize {
+        if self.snapshot.waits_for_old() {
+            return 0;
+        }
         let there = self.old.len() + self.current.len() + self.leaving;
         let below = self.wanted().saturating_sub(there);
         let may_surge = self.is_rolling()
@@ -142,7 +148,7 @@ impl<'a> Fleet<'a> {
     fn why_create(&self) -> String {
         let there = self.old.len() + self.current.len();
         if there < self.wanted() {
-            format!("{there} of {} replicas are there", self.wanted())
+            format!("{there} of {} replicas exist", self.wanted())
         } else {
             "the revision changed, and the strategy is rolling".to_owned()
         }
@@ -153,7 +159,7 @@ impl<'a> Fleet<'a> {
             return Rollout::Complete;
         }
         let server = self.snapshot.server;
-        let waiting = self.current.iter().filter(|i| !is_available(server, i)).min_by_key(|i| i.created_at);
+        let waiting = self.updated().filter(|i| !is_available(server, i)).max_by_key(|i| i.created_at);
         if let Some(newest) = waiting.filter(|_| self.is_rolling()) {
             let deadline = after(newest.created_at, server.progress_deadline);
             if deadline <= self.snapshot.now {
@@ -161,6 +167,6 @@ impl<'a> Fleet<'a> {
             }
             plan.look_again(deadline);
         }
-        Rollout::Progressing { updated: self.current.len(), outdated: self.old.len() }
+        Rollout::Progressing { updated: self.updated().count(), outdated: self.old.len() }
     }
 }

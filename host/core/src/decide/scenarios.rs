@@ -1,1 +1,5 @@
+//! The rules of behaviour.md about deciding, one by one: a fleet in, the plan out.
 
+mod attempts;
+mod replicas;
+mod rollout;

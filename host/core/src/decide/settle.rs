@@ -1,9 +1,7 @@
 //! What is to be done about one instance that stays.
 
-use jiff::Timestamp;
-
-use super::{Action, Plan, Snapshot, unhealthy_error};
-use crate::instance::{AfterStop, Failed, Instance, Phase, Running, Stopping};
+use super::{Action, Plan, Snapshot};
+use crate::instance::{AfterStop, AttemptError, AttemptReason, Failed, Instance, Phase, Stopping};
 use crate::server::OnUnhealthy;
 use crate::time::after;
 
@@ -11,10 +9,21 @@ use crate::time::after;
 pub(super) fn plan(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
     match &instance.phase {
         Phase::Starting if snapshot.is_in_flight(instance) => cancel_if_outdated(snapshot, instance, plan),
-        Phase::Starting => plan.push(Action::Attempt(instance.id.clone()), "a start attempt is due"),
+        Phase::Starting | Phase::Failed(_) if snapshot.waits_for_old() => {}
+        Phase::Starting => start(snapshot, instance, plan),
         Phase::Failed(failed) => retry(snapshot, instance, failed, plan),
-        Phase::Running(running) => keep(snapshot, instance, running, plan),
+        Phase::Running(_) => keep(snapshot, instance, plan),
         Phase::Stopping(stopping) => stop_again(snapshot, instance, stopping, plan),
+    }
+}
+
+/// An attempt that mcpd's own end or a changed server left open; a changed one starts its count anew
+/// (behaviour 4.6, 5.7).
+fn start(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
+    if snapshot.is_outdated(instance) {
+        plan.push(Action::Refresh(instance.id.clone()), "the launch fields or a secret changed");
+    } else {
+        plan.push(Action::Attempt(instance.id.clone()), "a start attempt is due");
     }
 }
 
@@ -39,14 +48,15 @@ fn retry(snapshot: &Snapshot<'_>, instance: &Instance, failed: &Failed, plan: &m
     }
 }
 
-fn keep(snapshot: &Snapshot<'_>, instance: &Instance, _running: &Running, plan: &mut Plan) {
+/// Restarts it where that is asked for; forgets the attempts once it has been in service for long enough.
+fn keep(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
     if wants_restart(snapshot, instance) {
         let then = AfterStop::Fail(unhealthy_error(instance));
         plan.push(Action::Stop(instance.id.clone(), then), "unhealthy, and onUnhealthy is restart");
         return;
     }
     let Some(since) = instance.connected_since().filter(|_| instance.attempts.count > 0) else { return };
-    let reset_at: Timestamp = after(since, snapshot.count_reset_after);
+    let reset_at = after(since, snapshot.count_reset_after);
     if reset_at <= snapshot.now {
         plan.push(Action::ResetCount(instance.id.clone()), "it has run and been connected long enough");
     } else {
@@ -72,5 +82,12 @@ pub(super) fn stop_again(snapshot: &Snapshot<'_>, instance: &Instance, stopping:
         plan.push(Action::Stop(instance.id.clone(), stopping.then.clone()), "it is not proved gone yet");
     } else {
         plan.look_again(stopping.retry_at);
+    }
+}
+
+fn unhealthy_error(instance: &Instance) -> AttemptError {
+    AttemptError {
+        reason: AttemptReason::Unhealthy,
+        message: format!("restarted as unhealthy: {}", instance.health.message()),
     }
 }
