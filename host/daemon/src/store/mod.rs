@@ -4,10 +4,14 @@
 //! Observed state is written by the driver, one [`Store::put_instance`] for each transition. Rows carry the
 //! times their callers give; the store has no clock.
 //!
+//! Every adapter passes the suite in `conformance.rs`.
 
 mod change;
+#[cfg(test)]
+pub(crate) mod conformance;
 mod error;
 mod rows;
+pub mod sqlite;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,104 @@
+//! The phase of an instance as columns and back.
+//!
+//! ```text
+//!            since  link  was_ready  after_stop  stop_error  next_retry_at  error_reason, error
+//! STARTING
+//! RUNNING    set    set   set
+//! STOPPING   set                     set         may be      set            set after `fail`
+//! ERROR                                                      set            set
+//! ```
+
+use jiff::Timestamp;
+use mcpd_core::instance::{AfterStop, AttemptError, Failed, Phase, Running, Stopping};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::Fault;
+use super::columns::{find_time, json, parse, word};
+
+/// The columns that say in which phase an instance is.
+#[derive(Debug, Default)]
+pub(super) struct PhaseColumns<'a> {
+    pub(super) since: Option<Timestamp>,
+    pub(super) link: Option<String>,
+    pub(super) was_ready: bool,
+    pub(super) after_stop: Option<&'static str>,
+    pub(super) stop_error: Option<&'a str>,
+    pub(super) next_retry_at: Option<Timestamp>,
+    pub(super) error_reason: Option<&'static str>,
+    pub(super) error: Option<&'a str>,
+}
+
+impl<'a> PhaseColumns<'a> {
+    pub(super) fn of(phase: &'a Phase) -> Result<Self, Fault> {
+        Ok(match phase {
+            Phase::Starting => Self::default(),
+            Phase::Running(running) => Self {
+                since: Some(running.since),
+                link: Some(json("link", &running.link)?),
+                was_ready: running.was_ready,
+                ..Self::default()
+            },
+            Phase::Stopping(stopping) => Self::of_stopping(stopping),
+            Phase::Failed(failed) => {
+                Self { next_retry_at: Some(failed.retry_at), ..Self::of_error(&failed.error) }
+            }
+        })
+    }
+
+    fn of_stopping(stopping: &'a Stopping) -> Self {
+        let columns = match &stopping.then {
+            AfterStop::Remove => Self { after_stop: Some("remove"), ..Self::default() },
+            AfterStop::Fail(error) => Self { after_stop: Some("fail"), ..Self::of_error(error) },
+        };
+        Self {
+            since: Some(stopping.since),
+            stop_error: stopping.error.as_deref(),
+            next_retry_at: Some(stopping.retry_at),
+            ..columns
+        }
+    }
+
+    fn of_error(error: &'a AttemptError) -> Self {
+        Self { error_reason: Some(error.reason.as_str()), error: Some(&error.message), ..Self::default() }
+    }
+}
+
+/// Reads the phase back.
+pub(super) fn decode(row: &SqliteRow) -> Result<Phase, Fault> {
+    let status: String = row.try_get("status")?;
+    Ok(match status.as_str() {
+        "STARTING" => Phase::Starting,
+        "RUNNING" => Phase::Running(Running {
+            since: set(row, "since")?,
+            link: parse("link", row.try_get("link")?)?,
+            was_ready: row.try_get("was_ready")?,
+        }),
+        "STOPPING" => Phase::Stopping(Stopping {
+            since: set(row, "since")?,
+            then: after_stop(row)?,
+            retry_at: set(row, "next_retry_at")?,
+            error: row.try_get("stop_error")?,
+        }),
+        "ERROR" => Phase::Failed(Failed { error: error(row)?, retry_at: set(row, "next_retry_at")? }),
+        _ => return Err(Fault::Corrupt { what: "status", value: status }),
+    })
+}
+
+fn after_stop(row: &SqliteRow) -> Result<AfterStop, Fault> {
+    let then: String = row.try_get("after_stop")?;
+    match then.as_str() {
+        "remove" => Ok(AfterStop::Remove),
+        "fail" => Ok(AfterStop::Fail(error(row)?)),
+        _ => Err(Fault::Corrupt { what: "after_stop", value: then }),
+    }
+}
+
+fn error(row: &SqliteRow) -> Result<AttemptError, Fault> {
+    let reason = word("error_reason", row.try_get("error_reason")?)?;
+    Ok(AttemptError { reason, message: row.try_get("error")? })
+}
+
+fn set(row: &SqliteRow, column: &'static str) -> Result<Timestamp, Fault> {
+    find_time(row, column)?.ok_or_else(|| Fault::Corrupt { what: column, value: "nothing".to_owned() })
+}
