@@ -217,7 +217,11 @@ impl Task {
 fn patched(name: &ServerName, patch: &Value, existing: &Existing) -> Result<Manifest, ApplyError> {
     let row = existing.find_server(name.as_str());
     let row = row.ok_or_else(|| StoreError::NotFound(Object::Server(name.to_string())))?;
-    let mut value: Value = serde_json::from_str(&row.manifest).unwrap_or_default();
+    let mut value: Value = serde_json::from_str(&row.manifest).map_err(|_| StoreError::Corrupt {
+        doing: format!("patch server {name}"),
+        what: "manifest",
+        value: row.manifest.clone(),
+    })?;
     merge(&mut value, patch);
     let context = Context::named(Kind::Server, name.as_str());
     manifest::parse(&value, &context).map_err(|mistakes| invalid(&context, mistakes).into())

@@ -11,8 +11,6 @@ mod draft;
 mod existing;
 mod plan;
 mod rules;
-#[cfg(test)]
-mod tests;
 mod warnings;
 
 use mcpd_api::manifest::Manifest;
@@ -23,7 +21,8 @@ use mcpd_core::name::ServerName;
 use serde_json::Value;
 use thiserror::Error;
 
-pub use desk::Desk;
+pub use desk::{Desk, Parts};
+pub(crate) use desk::invalid;
 pub use existing::Existing;
 pub use warnings::KnownSecrets;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::engine::Engine;
 use super::guard::{Hosts, Token};
 use crate::apply::Desk;
 use crate::clock::Clock;
+use crate::secrets::Resolver;
 use crate::state::Board;
 use crate::store::Store;
 
@@ -22,6 +22,8 @@ pub struct Api {
     pub store: Arc<dyn Store>,
     /// Where desired state is changed.
     pub desk: Desk,
+    /// Shows keys and fingerprints of secrets.
+    pub resolver: Arc<Resolver>,
     /// The working parts.
     pub engine: Arc<dyn Engine>,
     /// Time.
@@ -32,8 +34,6 @@ pub struct Api {
     pub started_at: Timestamp,
     /// Ends the streams.
     pub end: CancellationToken,
-    /// Writes that go on when their client goes away.
-    pub tasks: TaskTracker,
 }
 
 /// Who may ask what.

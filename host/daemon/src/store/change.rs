@@ -2,7 +2,7 @@
 
 use mcpd_core::name::ServerName;
 
-use super::{Object, SealedValue};
+use super::{Object, SealedValue, StoreError};
 
 /// One change of desired state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,28 @@ pub enum Expected {
     Version(i64),
 }
 
+impl Expected {
+    /// Whether a put may go on, given the version that is there.
+    pub(super) fn check_put(self, object: Object, found: Option<i64>) -> Result<(), StoreError> {
+        match (self, found) {
+            (Self::Absent, Some(_)) => Err(StoreError::AlreadyExists(object)),
+            (Self::Version(_), None) => Err(StoreError::NotFound(object)),
+            (Self::Version(expected), Some(found)) if expected != found => {
+                Err(StoreError::Conflict { object, expected, found })
+            }
+            (Self::Any | Self::Version(_), _) | (Self::Absent, None) => Ok(()),
+        }
+    }
+
+    /// Whether a delete may go on: like a put, but there must be something.
+    pub(super) fn check_delete(self, object: Object, found: Option<i64>) -> Result<(), StoreError> {
+        match found {
+            None => Err(StoreError::NotFound(object)),
+            Some(_) => self.check_put(object, found),
+        }
+    }
+}
+
 /// A server to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerDraft {
@@ -77,7 +99,8 @@ pub struct SecretDraft {
 /// What a put does to the sealed values of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SealedValues {
-    /// They stay: the manifest had no `data`.
+    /// They stay: the manifest had no `data`, and the backend is still `sealed`. With another backend they
+    /// are to be replaced with none, or they would come back some day.
     Keep,
     /// These take the place of all that were there; none where another backend holds the values.
     Replace(Vec<SealedValue>),

@@ -254,7 +254,7 @@ pub(crate) async fn a_backend_in_use_is_not_removed(store: &dyn Store) {
     }
     store.write(&[put_backend("vault", false), secret], at(1)).await.unwrap();
     let delete = Change::DeleteBackend("vault".into(), Expected::Any);
-    let error = store.write(&[delete.clone()], at(2)).await.unwrap_err();
+    let error = store.write(std::slice::from_ref(&delete), at(2)).await.unwrap_err();
     assert_eq!(error.to_string(), "secret backend vault is in use by secret creds");
     let both = [Change::DeleteSecret("creds".into(), Expected::Any), delete];
     assert_eq!(store.write(&both, at(2)).await.unwrap(), [0, 0]);

@@ -10,6 +10,8 @@ mod change;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod error;
+pub mod memory;
+mod owner;
 mod rows;
 pub mod sqlite;
 
@@ -24,6 +26,7 @@ use mcpd_core::name::{InstanceId, ServerName};
 
 pub use change::{BackendDraft, Change, Expected, SealedValues, SecretDraft, ServerDraft};
 pub use error::{Object, StoreError};
+pub use owner::owner_id;
 pub use rows::{BackendRow, EventRow, InstanceRow, SealedValue, SecretRow, ServerRow};
 
 /// Bound of every call: a store on a local disk answers in milliseconds, and a caller that waits longer

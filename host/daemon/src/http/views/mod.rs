@@ -9,7 +9,6 @@ mod server;
 mod status;
 #[cfg(test)]
 pub(super) mod tests;
-mod warnings;
 mod why;
 
 pub(crate) use check::check_view;
@@ -18,7 +17,6 @@ pub(crate) use instance::instance_view;
 pub(crate) use secret::{backend_view, builtin_backend_view, secret_view};
 pub(crate) use server::{Replicas, server_id, server_view};
 pub(crate) use status::{instance_counts, server_counts};
-pub(crate) use warnings::warnings;
 pub(crate) use why::{health_view, why_view};
 
 /// A counter of the store, which is never negative.

@@ -5,7 +5,6 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::columns::{micros, time};
-use super::write::{check_delete, check_put};
 use super::{BackendRow, Fault, StoreError};
 use crate::store::{BackendDraft, Expected, Object};
 
@@ -26,7 +25,7 @@ pub(super) async fn put(
     now: Timestamp,
 ) -> Result<i64, Fault> {
     let found = find_version(tx, &draft.name).await?;
-    check_put(Object::Backend(draft.name.clone()), expected, found)?;
+    expected.check_put(Object::Backend(draft.name.clone()), found)?;
     if draft.is_default {
         sqlx::query("UPDATE secret_backends SET is_default = FALSE").execute(&mut *tx).await?;
     }
@@ -45,7 +44,7 @@ pub(super) async fn put(
 pub(super) async fn delete(tx: &mut SqliteConnection, name: &str, expected: Expected) -> Result<i64, Fault> {
     let object = Object::Backend(name.to_owned());
     let found = find_version(tx, name).await?;
-    check_delete(object.clone(), expected, found)?;
+    expected.check_delete(object.clone(), found)?;
     let user: Option<String> =
         sqlx::query_scalar("SELECT name FROM secrets WHERE backend = $1 ORDER BY name LIMIT 1")
             .bind(name)

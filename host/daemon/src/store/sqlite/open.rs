@@ -7,6 +7,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
@@ -20,6 +21,10 @@ use crate::store::STORE_DEADLINE;
 
 /// Readers beside the one writer; as many long lists as are ever asked for at once by people.
 const READERS_MAX: u32 = 4;
+
+/// How long SQLite waits for a lock that another program holds (a backup, say); shorter than the deadline
+/// of the call, so that it is SQLite that says what is wrong.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Why the database can't be used. None of these changes it, but the last.
 #[derive(Debug, Error)]
@@ -150,5 +155,5 @@ fn pool(path: &Path, connections_max: u32) -> sqlx::SqlitePool {
 
 /// Values of secrets are bound to statements, sealed; no statement is logged all the same.
 fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).busy_timeout(STORE_DEADLINE).disable_statement_logging()
+    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).disable_statement_logging()
 }

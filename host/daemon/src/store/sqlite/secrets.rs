@@ -5,7 +5,6 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::columns::{json, micros, parsed, time};
-use super::write::{check_delete, check_put};
 use super::{Fault, SealedValue, SecretRow};
 use crate::store::{Expected, Object, SealedValues, SecretDraft};
 
@@ -48,7 +47,7 @@ pub(super) async fn put(
     now: Timestamp,
 ) -> Result<i64, Fault> {
     let found = find_version(tx, &draft.name).await?;
-    check_put(Object::Secret(draft.name.clone()), expected, found)?;
+    expected.check_put(Object::Secret(draft.name.clone()), found)?;
     let version = upsert(tx, draft, now).await?;
     if let SealedValues::Replace(values) = &draft.values {
         replace_sealed(tx, &draft.name, values).await?;
@@ -86,7 +85,7 @@ async fn replace_sealed(
 
 pub(super) async fn delete(tx: &mut SqliteConnection, name: &str, expected: Expected) -> Result<i64, Fault> {
     let found = find_version(tx, name).await?;
-    check_delete(Object::Secret(name.to_owned()), expected, found)?;
+    expected.check_delete(Object::Secret(name.to_owned()), found)?;
     // The sealed values go with it, by the foreign key.
     sqlx::query("DELETE FROM secrets WHERE name = $1").bind(name).execute(tx).await?;
     Ok(0)

@@ -6,7 +6,6 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::columns::{micros, time};
-use super::write::{check_delete, check_put};
 use super::{Fault, ServerRow, StoreError, events};
 use crate::store::{Expected, Object, ServerDraft};
 
@@ -31,7 +30,7 @@ pub(super) async fn put(
     if found.is_some_and(|(_, deleting)| deleting) {
         return Err(StoreError::Deleting(object).into());
     }
-    check_put(object, expected, found.map(|(version, _)| version))?;
+    expected.check_put(object, found.map(|(version, _)| version))?;
     let sql = "INSERT INTO servers
                    (name, manifest, version, deleting, restart_nonce, applied, created_at, updated_at)
                VALUES ($1, $2, 1, FALSE, 0, $3, $4, $4)
@@ -50,7 +49,7 @@ pub(super) async fn mark_deleting(
     now: Timestamp,
 ) -> Result<i64, Fault> {
     let found = find_state(tx, name).await?;
-    check_delete(Object::Server(name.to_string()), expected, found.map(|(version, _)| version))?;
+    expected.check_delete(Object::Server(name.to_string()), found.map(|(version, _)| version))?;
     let sql = "UPDATE servers SET deleting = TRUE, updated_at = $2 WHERE name = $1 RETURNING version";
     Ok(sqlx::query_scalar(sql).bind(name.as_str()).bind(micros(now)).fetch_one(tx).await?)
 }

@@ -27,11 +27,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     store.put_instance(&row).await.unwrap();
     store.append_checks(&[("abc123".into(), check(1))]).await.unwrap();
     store.put_meta(MetaKey::OwnerId, "me").await.unwrap();
-    // A copy of the files as they are now is what a crash leaves.
-    let after = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
-        fs::copy(entry.path(), after.path().join(entry.file_name())).unwrap();
-    }
+    let after = crashed(&folder);
     let store = SqliteStore::open(&after.path().join("mcpd.db")).await.unwrap();
     assert_eq!(store.list_instances().await.unwrap(), [row]);
     assert_eq!(store.list_checks(&"abc123".into()).await.unwrap(), [check(1)]);
@@ -70,20 +66,17 @@ async fn the_files_are_private() {
 #[tokio::test]
 async fn a_database_of_a_newer_mcpd_is_refused_and_left_as_it_was() {
     let (store, folder) = fresh().await;
-    store.write(&[put_server("gitea")], at(0)).await.unwrap();
-    store.close().await;
-    let path = folder.path().join("mcpd.db");
-    execute(
-        &path,
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-         VALUES (99, 'later', TRUE, X'00', 0)",
-    )
-    .await;
-    let before = fs::read(&path).unwrap();
-    let error = SqliteStore::open(&path).await.unwrap_err();
+    let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+               VALUES (99, 'later', TRUE, X'00', 0)";
+    sqlx::query(sql).execute(&store.writer).await.unwrap();
+    // The newer mcpd crashed, so that some of it is in the log only.
+    let folder = crashed(&folder);
+    let read = |name| fs::read(folder.path().join(name)).unwrap();
+    let before = (read("mcpd.db"), read("mcpd.db-wal"));
+    let error = SqliteStore::open(&folder.path().join("mcpd.db")).await.unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
     assert!(error.to_string().contains("was written by a newer mcpd"));
-    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!((read("mcpd.db"), read("mcpd.db-wal")) == before);
 }
 
 #[tokio::test]
@@ -131,6 +124,31 @@ async fn a_symlink_in_place_of_the_database_is_refused() {
     std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
     assert!(matches!(SqliteStore::open(&path).await, Err(OpenError::Io { .. })));
     assert!(!folder.path().join("elsewhere").exists());
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_named_and_not_guessed_at() {
+    let (store, _folder) = fresh().await;
+    store.write(&[put_server("gitea")], at(0)).await.unwrap();
+    store.put_instance(&instance("abc123", "gitea")).await.unwrap();
+    sqlx::query("UPDATE instances SET status = 'MAYBE'").execute(&store.writer).await.unwrap();
+    let error = store.list_instances().await.unwrap_err().to_string();
+    assert_eq!(error, "listing instances: the store holds a status that makes no sense: MAYBE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_does_not_end_gives_up_at_its_deadline() {
+    let error = super::bounded::<()>("writing server x".into(), std::future::pending()).await.unwrap_err();
+    assert_eq!(error.to_string(), "writing server x: no answer from the store within 5 s");
+}
+
+/// What a crash leaves: the files as they are now, without the shared memory.
+fn crashed(folder: &TempDir) -> TempDir {
+    let after = tempfile::tempdir().unwrap();
+    for name in ["mcpd.db", "mcpd.db-wal"] {
+        fs::copy(folder.path().join(name), after.path().join(name)).unwrap();
+    }
+    after
 }
 
 async fn execute(path: &Path, sql: &'static str) {

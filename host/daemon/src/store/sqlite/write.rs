@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::{Change, Fault, StoreError, backends, secrets, servers};
-use crate::store::{Expected, Object};
+use super::{Change, Fault, backends, secrets, servers};
 
 /// What a write is doing, for its errors.
 pub(super) fn doing(changes: &[Change]) -> String {
@@ -36,26 +35,5 @@ async fn make(tx: &mut SqliteConnection, change: &Change, now: Timestamp) -> Res
         Change::DeleteSecret(name, expected) => secrets::delete(tx, name, *expected).await,
         Change::PutBackend(draft, expected) => backends::put(tx, draft, *expected, now).await,
         Change::DeleteBackend(name, expected) => backends::delete(tx, name, *expected).await,
-    }
-}
-
-/// Whether a put may go on, given the version that is there.
-pub(super) fn check_put(object: Object, expected: Expected, found: Option<i64>) -> Result<(), StoreError> {
-    match (expected, found) {
-        (Expected::Any, _) | (Expected::Absent, None) => Ok(()),
-        (Expected::Absent, Some(_)) => Err(StoreError::AlreadyExists(object)),
-        (Expected::Version(_), None) => Err(StoreError::NotFound(object)),
-        (Expected::Version(expected), Some(found)) if expected != found => {
-            Err(StoreError::Conflict { object, expected, found })
-        }
-        (Expected::Version(_), Some(_)) => Ok(()),
-    }
-}
-
-/// Whether a delete may go on: like a put, but there must be something.
-pub(super) fn check_delete(object: Object, expected: Expected, found: Option<i64>) -> Result<(), StoreError> {
-    match found {
-        None => Err(StoreError::NotFound(object)),
-        Some(_) => check_put(object, expected, found),
     }
 }
