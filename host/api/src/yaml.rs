@@ -108,11 +108,9 @@ mod tests {
 
     #[test]
     fn an_alias_bomb_is_refused() {
-        let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
-        for level in 1..10 {
-            let alias = format!("*a{}", level - 1);
-            laughs += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", "));
-        }
+        let nine = |entry: &str| [entry; 9].join(", ");
+        let level = |n: usize| format!("a{n}: &a{n} [{}]\n", nine(&format!("*a{}", n - 1)));
+        let laughs = format!("a0: &a0 [{}]\n", nine("lol")) + &(1..10).map(level).collect::<String>();
         assert!(read(&laughs).is_err());
         let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), ["*a"; 100].join(", "));
         insta::assert_snapshot!(read(&long).unwrap_err(), @"not YAML: document 1: b[40]: aliases make this document larger than 4194304 bytes at line 1 column 4");

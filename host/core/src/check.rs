@@ -279,6 +279,9 @@ pub struct CheckRecord {
     /// Whether a person asked for it.
     #[serde(default)]
     pub manual: bool,
+    /// Whether the host ended the check, or made none: the verdict is then what the host itself saw.
+    #[serde(default)]
+    pub ended_by_host: bool,
 }
 
 impl CheckRecord {
@@ -292,7 +295,7 @@ impl CheckRecord {
     /// (behaviour 6.12).
     pub fn is_host_seen_mendable(&self) -> bool {
         let Verdict::Failure(kind) = self.verdict else { return false };
-        kind.is_mendable() && (self.calls.is_empty() || self.calls.iter().any(|call| call.failed_with(kind)))
+        kind.is_mendable() && (self.ended_by_host || self.calls.iter().any(|call| call.failed_with(kind)))
     }
 }
 

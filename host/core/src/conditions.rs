@@ -101,7 +101,7 @@ impl Conditions {
     }
 
     /// In the order in which they come true.
-    pub fn iter(&self) -> impl Iterator<Item = &Condition> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Condition> {
         self.0.iter()
     }
 
@@ -206,8 +206,11 @@ fn ready(instance: &Instance) -> Finding {
     let message = instance.health.message();
     match instance.health.status() {
         _ if instance.health.allows_ready() => (ConditionStatus::True, "Ready", String::new()),
-        None => not("NotChecked", "not checked yet"),
+        None => not("NotChecked", "no check has run"),
         Some(HealthStatus::Unhealthy) => not("Unhealthy", message),
         Some(_) => not("NotProven", message),
     }
 }
+
+#[cfg(test)]
+mod scenarios;

@@ -46,9 +46,11 @@ pub enum Action {
     Create,
     /// Start an attempt of an instance that has none under way.
     Attempt(InstanceId),
-    /// Take the wanted revision over, forget the count, attempt at once (behaviour 4.6).
+    /// Take the wanted revision over, forget the count ([`Instance::count_reset`]), attempt at once
+    /// (behaviour 4.6).
     Refresh(InstanceId),
-    /// End an attempt under way that is for a revision nobody wants; it counts as none.
+    /// End an attempt under way that is for a revision nobody wants; it counts as none, and the instance
+    /// stays as it is: the next pass refreshes it.
     Cancel(InstanceId),
     /// Stop it, prove it gone, then what [`AfterStop`] says.
     Stop(InstanceId, AfterStop),
@@ -108,7 +110,7 @@ pub fn decide(snapshot: &Snapshot<'_>) -> Plan {
 /// Stop all, verify that they are gone, then forget (behaviour 5.6).
 fn delete(snapshot: &Snapshot<'_>, plan: &mut Plan) {
     if snapshot.instances.is_empty() {
-        plan.push(Action::Forget, "the server was deleted and all its instances are gone");
+        plan.push(Action::Forget, "all its instances are gone");
     }
     for instance in snapshot.instances {
         match &instance.phase {

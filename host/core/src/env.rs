@@ -130,19 +130,21 @@ pub fn assemble(
     for entry in entries {
         match &entry.source {
             EnvSource::Literal(value) => {
-                variables.push((entry.name.clone(), SecretValue::new(value.clone())))
+                variables.push((entry.name.clone(), SecretValue::new(value.clone())));
             }
-            EnvSource::Secret(reference) => match look_up(reference) {
-                Ok(value) => {
-                    secrets.push(value.clone());
-                    variables.push((entry.name.clone(), value));
+            EnvSource::Secret(reference) => {
+                match look_up(reference).and_then(|value| insist(reference, value)) {
+                    Ok(value) => {
+                        secrets.push(value.clone());
+                        variables.push((entry.name.clone(), value));
+                    }
+                    Err(cause) => missing.push(MissingVariable {
+                        variable: entry.name.clone(),
+                        reference: reference.clone(),
+                        cause,
+                    }),
                 }
-                Err(cause) => missing.push(MissingVariable {
-                    variable: entry.name.clone(),
-                    reference: reference.clone(),
-                    cause,
-                }),
-            },
+            }
         }
     }
     if missing.is_empty() {
@@ -151,6 +153,14 @@ pub fn assemble(
         Err(EnvError(missing))
     }
 }
+
+/// A second lock on the same door: a lookup that forgot [`refuse_empty`] must not start a server either.
+fn insist(reference: &SecretRef, value: SecretValue) -> Result<SecretValue, LookupFailure> {
+    refuse_empty(reference, value).map_err(|failure| LookupFailure { backend: UNNAMED.to_owned(), failure })
+}
+
+/// Stands for the backend where a lookup did not name it.
+const UNNAMED: &str = "(unnamed)";
 
 /// The rule for empty values, in one place (behaviour 3.4).
 pub fn refuse_empty(reference: &SecretRef, value: SecretValue) -> Result<SecretValue, SecretFailure> {
@@ -163,7 +173,7 @@ mod tests {
 
     fn secret(name: &str, key: &str) -> EnvEntry {
         let reference = SecretRef { name: name.into(), key: key.into(), allow_empty: false };
-        EnvEntry { name: format!("{}_{}", name, key).to_uppercase(), source: EnvSource::Secret(reference) }
+        EnvEntry { name: format!("{name}_{key}").to_uppercase(), source: EnvSource::Secret(reference) }
     }
 
     fn lookup(reference: &SecretRef) -> Result<SecretValue, LookupFailure> {
@@ -203,6 +213,8 @@ mod tests {
         assert!(refuse_empty(&allowed, SecretValue::new(String::new())).is_ok());
         let refused = SecretRef { allow_empty: false, ..allowed };
         assert_eq!(refuse_empty(&refused, SecretValue::new(String::new())), Err(SecretFailure::Empty));
+        let blank = |_: &SecretRef| Ok(SecretValue::new(String::new()));
+        assert!(assemble(&[secret("gitea", "token")], blank).is_err(), "a lookup that forgot the rule");
         let literal = [EnvEntry { name: "A".into(), source: EnvSource::Literal(String::new()) }];
         assert!(assemble(&literal, lookup).is_ok());
     }

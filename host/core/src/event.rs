@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 /// Events kept per instance (behaviour 2.6).
 pub const EVENTS_MAX: usize = 50;
 
+/// Longest message of an event; what is over is cut off at the end. Room for the words of a failed check
+/// (4 KiB, as the contract with probes has it) and what stands before them.
+pub const EVENT_MESSAGE_BYTES_MAX: usize = 4096 + 256;
+
 /// Whether an event wants attention; the words are those of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventType {
@@ -83,7 +87,8 @@ impl EventLog {
     }
 
     /// Adds an event; one that repeats the last raises its count instead of pushing history out.
-    pub fn push(&mut self, draft: EventDraft, now: Timestamp) {
+    pub fn push(&mut self, mut draft: EventDraft, now: Timestamp) {
+        draft.message.truncate(draft.message.floor_char_boundary(EVENT_MESSAGE_BYTES_MAX));
         if let Some(last) = self.0.back_mut()
             && (last.event_type, last.reason.as_str(), &last.message)
                 == (draft.event_type, draft.reason, &draft.message)
@@ -133,6 +138,16 @@ mod tests {
         log.push(EventDraft::warning("Failed", "other"), later);
         let seen: Vec<_> = log.iter().map(|e| (e.message.as_str(), e.count, e.last_timestamp)).collect();
         assert_eq!(seen, [("no", 2, later), ("other", 1, later)]);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_and_still_counts_as_the_same() {
+        let mut log = EventLog::default();
+        for _ in 0..2 {
+            log.push(EventDraft::normal("Told", "ä".repeat(9999)), Timestamp::UNIX_EPOCH);
+        }
+        let last = log.last().unwrap();
+        assert_eq!((last.count, last.message.len()), (2, EVENT_MESSAGE_BYTES_MAX));
     }
 
     #[test]

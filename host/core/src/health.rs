@@ -8,10 +8,11 @@
 //!  any ── verdict expired, probe broken, instance not running ──► unknown
 //! ```
 //!
-//! Two rules beyond the table, each because without it a sequence of verdicts would claim more than was
+//! Three rules beyond the table, each because without it a sequence of verdicts would claim more than was
 //! seen. Ill health is left by passes (or a warn) only, never by a failure that happens to be the first of
-//! a new count. And what becomes `unknown` has to be proven anew: an old pass does not make the next
-//! failure merely `degraded` and still Ready.
+//! a new count. What becomes `unknown` has to be proven anew: an old pass does not make the next failure
+//! merely `degraded` and still Ready. And a row of failures is ended by a pass or a warn, a new start or a
+//! new check, never by `unknown`: the next failure goes on where the last one left off.
 
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ pub enum Proof {
 
 /// Health of an instance; written by [`Health::fold`] and its siblings only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[must_use = "a fold gives the next state, and the one before is gone"]
 pub struct Health {
     status: Option<HealthStatus>,
     failures: u32,
@@ -260,3 +262,8 @@ impl Proof {
         if record.proves_function() { Self::Verified } else { Self::Unverified }
     }
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod scenarios;

@@ -1,10 +1,12 @@
 //! One replica of a server: its phases, and the transitions between them.
 //!
 //! ```text
-//!             started                     exited, or ended as unhealthy
+//!             started                                 exited
 //!  Starting ───────────► Running ──────────────────────────────► Failed
 //!     ▲  └── attempt failed ─────────────────────────────────────► │
 //!     └──────────────────────────── retry_at has passed ────────────┘
+//!  Running ── unhealthy, to be restarted ──► Stopping ──► Failed
+//!  Running ── mcpd ended ──► Starting
 //!  any ── not wanted any more ──► Stopping ──► gone
 //! ```
 //!
@@ -24,6 +26,7 @@ use crate::server::Revision;
 
 /// One replica.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use = "a transition gives the next state, and the one before is gone"]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
@@ -274,3 +277,6 @@ impl Instance {
         self.conditions.is_ready()
     }
 }
+
+#[cfg(test)]
+mod scenarios;

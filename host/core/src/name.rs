@@ -6,12 +6,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+/// The longest DNS label, in characters (RFC 1123).
+pub const DNS_LABEL_LENGTH_MAX: usize = 63;
+
 /// Whether `text` is a DNS label of RFC 1123: `[a-z0-9]([-a-z0-9]*[a-z0-9])?`, 63 characters at most.
 pub fn is_dns_label(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
-    bytes.len() <= 63 && allowed(first) && allowed(last) && bytes.iter().all(|&b| allowed(b) || b == b'-')
+    bytes.len() <= DNS_LABEL_LENGTH_MAX
+        && allowed(first)
+        && allowed(last)
+        && bytes.iter().all(|&b| allowed(b) || b == b'-')
 }
 
 macro_rules! name {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -46,7 +46,16 @@ impl fmt::Debug for SecretValue {
 /// URL-encoded, base64 (standard and URL-safe, at each of the three alignments), and line by line where
 /// a value has several lines.
 #[derive(Clone, Default)]
-pub struct Redactor(Option<Arc<AhoCorasick>>);
+pub struct Redactor(Masking);
+
+#[derive(Clone, Default)]
+enum Masking {
+    #[default]
+    Nothing,
+    Patterns(Arc<AhoCorasick>),
+    /// The patterns are more than can be searched for: rather no text than one with a secret in it.
+    Everything,
+}
 
 impl Redactor {
     /// Builds it from the values of one instance.
@@ -58,19 +67,16 @@ impl Redactor {
                 push_shapes(line.trim(), &mut patterns);
             }
         }
-        if patterns.is_empty() {
-            return Self(None);
-        }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(patterns.iter().map(|pattern| pattern.as_bytes()));
-        Self(automaton.ok().map(Arc::new))
+        patterns.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        patterns.dedup_by(|a, b| a.as_str() == b.as_str());
+        Self(Masking::of(&patterns))
     }
 
     /// The text with every secret masked; borrowed when there is none in it.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match &self.0 {
-            Some(automaton) if automaton.is_match(text) => {
+            Masking::Everything => Cow::Borrowed(MASK),
+            Masking::Patterns(automaton) if automaton.is_match(text) => {
                 let mut masked = String::with_capacity(text.len());
                 automaton.replace_all_with(text, &mut masked, |_, _, out| {
                     out.push_str(MASK);
@@ -78,16 +84,31 @@ impl Redactor {
                 });
                 Cow::Owned(masked)
             }
-            _ => Cow::Borrowed(text),
+            Masking::Nothing | Masking::Patterns(_) => Cow::Borrowed(text),
         }
     }
 
     /// Like [`Self::mask`], for a text that is owned already.
     pub fn mask_owned(&self, text: String) -> String {
-        match self.mask(&text) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(masked) => masked,
+        match (&self.0, self.mask(&text)) {
+            (Masking::Nothing | Masking::Patterns(_), Cow::Borrowed(_)) => text,
+            (_, masked) => masked.into_owned(),
         }
+    }
+}
+
+impl Masking {
+    /// A plain automaton, not the faster table that would be built for few patterns: for a key of 2 KiB that
+    /// table takes 9 MB, and this a quarter of one.
+    fn of(patterns: &[Zeroizing<String>]) -> Self {
+        if patterns.is_empty() {
+            return Self::Nothing;
+        }
+        AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(patterns.iter().map(|pattern| pattern.as_bytes()))
+            .map_or(Self::Everything, |automaton| Self::Patterns(Arc::new(automaton)))
     }
 }
 
@@ -102,7 +123,7 @@ fn push_shapes(value: &str, patterns: &mut Vec<Zeroizing<String>>) {
         return;
     }
     let mut push = |shape: String| {
-        if shape.len() >= MASKED_CHARACTERS_MIN && !patterns.iter().any(|known| **known == shape) {
+        if shape.len() >= MASKED_CHARACTERS_MIN {
             patterns.push(Zeroizing::new(shape));
         }
     };
@@ -121,13 +142,18 @@ fn json_escaped(value: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// RFC 3986 percent-encoding; `form` encodes a space as `+`, as HTML forms do.
 fn url_encoded(value: &str, form: bool) -> String {
     value.bytes().fold(String::new(), |mut out, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
             b' ' if form => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => {
+                out.push('%');
+                out.extend([byte >> 4, byte & 0xf].map(|digit| char::from(HEX[usize::from(digit)])));
+            }
         }
         out
     })
@@ -181,6 +207,22 @@ mod tests {
     fn short_values_and_other_texts_are_left_alone() {
         assert!(matches!(redactor("abc").mask("abc abc"), Cow::Borrowed("abc abc")));
         assert!(matches!(redactor("long-enough").mask("nothing here"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_secret_of_many_lines_is_masked_without_a_table_that_outgrows_it() {
+        let lines: Vec<String> = (0..10_000).map(|n| format!("line-{n}")).collect();
+        let redactor = redactor(&lines.join("\n"));
+        assert_eq!(redactor.mask("line-9999 and line-0000x"), format!("{MASK} and {MASK}000x"));
+        let Masking::Patterns(automaton) = &redactor.0 else { panic!("no patterns") };
+        assert!(automaton.memory_usage() < 16 << 20, "{}", automaton.memory_usage());
+    }
+
+    #[test]
+    fn what_cannot_be_searched_is_masked_as_a_whole() {
+        let redactor = Redactor(Masking::Everything);
+        assert_eq!(redactor.mask("anything"), MASK);
+        assert_eq!(redactor.mask_owned("nine-char".to_owned()), MASK);
     }
 
     #[test]

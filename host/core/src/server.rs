@@ -100,7 +100,7 @@ impl Default for CheckPolicy {
             failure_threshold: 3,
             success_threshold: 1,
             initial_delay: Duration::ZERO,
-            startup: Duration::from_secs(60),
+            startup: Duration::from_mins(1),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One causal sentence about a server: what is wrong, since when, what happens next.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::conditions::{Condition, ConditionStatus, ConditionType};
-use crate::decide::{Plan, Rollout};
+use crate::decide::{Action, Plan, Rollout, Step};
 use crate::health::{HealthStatus, Proof};
 use crate::instance::{Instance, Phase};
 use crate::server::{Server, Wish};
@@ -40,17 +42,20 @@ pub fn why(now: Timestamp, server: &Server, instances: &[Instance], plan: &Plan)
     let worst = instances.iter().min_by_key(|instance| telling_rank(instance));
     let Some(worst) = worst else { return why_empty(server, plan) };
     let ready = instances.iter().filter(|instance| instance.is_ready()).count();
-    let mut chain = vec![format!("{ready} of {} replicas are ready", server.replicas)];
+    let mut chain = vec![format!("{ready} of {} replicas ready", server.replicas)];
     if let Rollout::Stuck { instance, since } = &plan.rollout {
         let waited = words(between(*since, now));
         chain.push(format!("the rollout is stuck: instance {instance} is not ready after {waited}"));
     }
-    let (cause, since) = cause(worst);
-    chain.extend(
-        worst.conditions.iter().filter(|c| c.status != ConditionStatus::True).map(|c| link(worst, c)),
-    );
+    let (cause, since) = cause(server, worst);
+    chain.extend(links(worst));
+    let sentence = if ready > 0 && !worst.is_ready() {
+        format!("{} serves with {}, but instance {} {cause}", server.name, chain[0], worst.id)
+    } else {
+        format!("{} {cause}", server.name)
+    };
     Why {
-        sentence: format!("{} {}", server.name, cause),
+        sentence,
         since: since.or_else(|| worst.events.last().map(|event| event.last_timestamp)),
         next: next(now, server, worst, plan),
         chain,
@@ -64,26 +69,25 @@ fn why_empty(server: &Server, plan: &Plan) -> Why {
         (Wish::Keep, _) => format!("{} has no instance yet", server.name),
     };
     let next = match plan.steps.first() {
-        Some(step) => step.why.clone(),
+        Some(step) => step_words(step),
         None => "nothing, until it is changed".to_owned(),
     };
     Why { sentence, since: None, next, chain: Vec::new() }
 }
 
-fn cause(instance: &Instance) -> (String, Option<Timestamp>) {
-    let id = &instance.id;
+fn cause(server: &Server, instance: &Instance) -> (String, Option<Timestamp>) {
     let since = |t| instance.conditions.find(t).map(|condition| condition.last_transition_at);
     match &instance.phase {
-        Phase::Starting => (format!("is starting (instance {id})"), since(ConditionType::Running)),
+        Phase::Starting => ("is starting".to_owned(), since(ConditionType::Running)),
         Phase::Stopping(stopping) => {
             let words = stopping.error.as_ref().map(|e| format!(", which failed: {e}")).unwrap_or_default();
-            (format!("is stopping (instance {id}){words}"), Some(stopping.since))
+            (format!("is stopping{words}"), Some(stopping.since))
         }
         Phase::Failed(failed) => (
             format!("is in ERROR after {}: {}", attempts(instance), failed.error.message),
             instance.attempts.last_at,
         ),
-        Phase::Running(_) => running_cause(instance, since(ConditionType::Ready)),
+        Phase::Running(_) => (running_cause(server, instance), since(ConditionType::Ready)),
     }
 }
 
@@ -94,52 +98,61 @@ fn attempts(instance: &Instance) -> String {
     }
 }
 
-fn running_cause(instance: &Instance, ready_since: Option<Timestamp>) -> (String, Option<Timestamp>) {
-    let condition = |t| instance.conditions.find(t);
-    let message = instance.health.message();
-    let text = match instance.health.status() {
-        _ if condition(ConditionType::Connected).is_some_and(|c| c.status != ConditionStatus::True) => {
-            let words = condition(ConditionType::Connected).map(|c| c.message.clone()).unwrap_or_default();
-            if words.is_empty() {
-                "runs, and is not connected yet".to_owned()
-            } else {
-                format!("runs, but the connection failed: {words}")
-            }
+fn running_cause(server: &Server, instance: &Instance) -> String {
+    let connected = instance.conditions.find(ConditionType::Connected);
+    match connected.filter(|condition| condition.status != ConditionStatus::True) {
+        Some(condition) if condition.message.is_empty() => "runs, and is not connected yet".to_owned(),
+        Some(condition) => format!("runs, but the connection failed: {}", condition.message),
+        None if server.checks.is_none() => {
+            "runs and is connected; whether it works nobody knows, for its checks are disabled".to_owned()
         }
+        None => health_cause(instance),
+    }
+}
+
+fn health_cause(instance: &Instance) -> String {
+    let message = instance.health.message();
+    match instance.health.status() {
         None => "runs and is connected, but was not checked yet".to_owned(),
         Some(HealthStatus::Unhealthy) => format!("is unhealthy: {message}"),
         Some(HealthStatus::Unknown) => format!("runs, but nobody knows whether it works: {message}"),
-        Some(HealthStatus::Degraded) => format!("is degraded: {message}"),
+        Some(HealthStatus::Degraded) if instance.is_ready() => format!("is ready, but degraded: {message}"),
+        Some(HealthStatus::Degraded) => format!("was not seen to work since it started: {message}"),
         Some(HealthStatus::Healthy) if instance.health.proof() == Proof::Verified => {
             "is ready, proven by a real call".to_owned()
         }
         Some(HealthStatus::Healthy) => {
             "is ready (unverified): it answers, but no real call was made to prove that it works".to_owned()
         }
-    };
-    (text, ready_since)
+    }
 }
 
-fn link(instance: &Instance, condition: &Condition) -> String {
-    let head = format!(
-        "{} is {} ({}) on instance {}",
-        condition.condition_type.as_str(),
-        condition.status.as_str(),
-        condition.reason,
-        instance.id
-    );
-    if condition.message.is_empty() { head } else { format!("{head}: {}", condition.message) }
+/// What does not hold, each a cause of the one before; words that a deeper cause says too are left to it.
+fn links(instance: &Instance) -> Vec<String> {
+    let open: Vec<_> =
+        instance.conditions.iter().rev().filter(|c| c.status != ConditionStatus::True).collect();
+    let repeats = |index: usize, condition: &Condition| {
+        open[index + 1..].iter().any(|cause| cause.message == condition.message)
+    };
+    let link = |(index, condition): (usize, &&Condition)| {
+        let Condition { condition_type, status, reason, message, .. } = condition;
+        let words = if message.is_empty() || repeats(index, condition) { "" } else { message };
+        let colon = if words.is_empty() { "" } else { ": " };
+        let (subject, status) = (condition_type.as_str(), status.as_str());
+        format!("{subject} is {status} ({reason}) on instance {}{colon}{words}", instance.id)
+    };
+    open.iter().enumerate().map(link).collect()
 }
 
 fn next(now: Timestamp, server: &Server, worst: &Instance, plan: &Plan) -> String {
     if let Some(step) = plan.steps.first() {
-        return format!("now: {}", step.why);
+        return step_words(step);
     }
     match &worst.phase {
         Phase::Failed(failed) => format!(
             "attempt {} in {}, or at once when a secret or the server changes",
             worst.attempts.count.saturating_add(1),
-            words(between(now, failed.retry_at).max(std::time::Duration::from_secs(1)))
+            words(whole_seconds(between(now, failed.retry_at)))
         ),
         Phase::Stopping(_) => "it is forgotten once it is proved gone".to_owned(),
         Phase::Starting => "it runs as soon as the runtime says so".to_owned(),
@@ -149,3 +162,24 @@ fn next(now: Timestamp, server: &Server, worst: &Instance, plan: &Plan) -> Strin
         },
     }
 }
+
+fn step_words(step: &Step) -> String {
+    let what = match &step.action {
+        Action::Create => "an instance is made",
+        Action::Attempt(_) => "it is started",
+        Action::Refresh(_) => "it is started anew",
+        Action::Cancel(_) => "the attempt under way is ended",
+        Action::Stop(..) => "an instance is stopped",
+        Action::ResetCount(_) => "its failed attempts are forgotten",
+        Action::Forget => "the server is forgotten",
+    };
+    format!("{what}: {}", step.why)
+}
+
+/// At least one: "in 0s" would be an answer that is wrong by the time it is read.
+fn whole_seconds(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs().max(1))
+}
+
+#[cfg(test)]
+mod scenarios;

@@ -51,7 +51,7 @@ impl Connection {
         deadline: Duration,
     ) -> Result<Answer, CallError> {
         let meta = self.0.session.meta.as_deref();
-        let on_abandon = OnAbandon::Cancel;
+        let on_abandon = if method == "initialize" { OnAbandon::SayNothing } else { OnAbandon::Cancel };
         self.0.link.call(&Call { caller, method, params, meta, deadline, on_abandon }).await
     }
 

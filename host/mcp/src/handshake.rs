@@ -19,6 +19,8 @@ const INITIALIZE: &str = "initialize";
 const DISCOVER: &str = "server/discover";
 /// After so long without an answer the other way is tried (behaviour 7.7).
 const SILENCE: Duration = Duration::from_secs(2);
+/// A server that has refused `initialize` is awake and has this long to answer; rmcp waits as long.
+const DISCOVERY: Duration = Duration::from_secs(10);
 /// The first revision without `initialize`, the only one of its kind so far.
 const STATELESS: ProtocolVersion = ProtocolVersion::NO_INITIALIZE;
 
@@ -62,7 +64,7 @@ impl Greeting<'_> {
         tokio::select! {
             biased;
             greeted = &mut initialize => match greeted {
-                Err(ConnectError::Refused { words, .. }) => after_refusal(words, discover.await),
+                Err(ConnectError::Refused { words, .. }) => self.after_refusal(words, discover).await,
                 other => other,
             },
             discovered = &mut discover => match discovered {
@@ -76,27 +78,48 @@ impl Greeting<'_> {
 
     async fn or_discover(&self, greeted: Result<Session, ConnectError>) -> Result<Session, ConnectError> {
         match greeted {
-            Err(ConnectError::Refused { words, .. }) => after_refusal(words, self.discover().await),
+            Err(ConnectError::Refused { words, .. }) => self.after_refusal(words, self.discover()).await,
             other => other,
+        }
+    }
+
+    /// `server/discover` where `initialize` was refused. When it leads nowhere, the words of that first
+    /// refusal are what people need to see.
+    async fn after_refusal(
+        &self,
+        initialize: String,
+        discover: impl Future<Output = Result<Session, ConnectError>>,
+    ) -> Result<Session, ConnectError> {
+        let server = self.server();
+        match timeout(DISCOVERY, discover).await {
+            Ok(Err(ConnectError::Refused { words: discover, .. })) => {
+                Err(ConnectError::RefusedBoth { server, initialize, discover })
+            }
+            Ok(Err(ConnectError::Lost { .. })) | Err(_) => {
+                Err(ConnectError::Refused { server, method: INITIALIZE, words: initialize })
+            }
+            Ok(discovered) => discovered,
         }
     }
 
     /// The older era. A server that does not have the version offered may name those it has.
     async fn initialize(&self, offered: &ProtocolVersion) -> Result<Session, ConnectError> {
-        let answer = self.initialize_once(offered).await?;
-        let error = match answer {
-            Answer::Result(result) => return self.initialized(&result),
-            Answer::Error(error) => error,
-        };
-        let other =
-            supported(&error).into_iter().filter(|version| version != offered && version.has_initialize());
-        match other.max_by(|a, b| a.as_str().cmp(b.as_str())) {
-            Some(version) if self.options.pinned.is_none() => match self.initialize_once(&version).await? {
-                Answer::Result(result) => self.initialized(&result),
-                Answer::Error(error) => Err(self.refused(INITIALIZE, &error)),
-            },
-            _ => Err(self.refused(INITIALIZE, &error)),
+        let mut answer = self.initialize_once(offered).await?;
+        if let Answer::Error(error) = &answer
+            && let Some(version) = self.other_offer(offered, error)
+        {
+            answer = self.initialize_once(&version).await?;
         }
+        match answer {
+            Answer::Result(result) => self.initialized(&result),
+            Answer::Error(error) => Err(self.refused(INITIALIZE, &error)),
+        }
+    }
+
+    fn other_offer(&self, offered: &ProtocolVersion, error: &RpcError) -> Option<ProtocolVersion> {
+        let others = supported(error).into_iter().filter(|other| other != offered && other.has_initialize());
+        let newest = others.max_by(|a, b| a.as_str().cmp(b.as_str()));
+        newest.filter(|_| self.options.pinned.is_none())
     }
 
     async fn initialize_once(&self, offered: &ProtocolVersion) -> Result<Answer, ConnectError> {
@@ -190,20 +213,6 @@ impl Greeting<'_> {
 
     fn server(&self) -> String {
         self.options.server.clone()
-    }
-}
-
-/// The outcome when `initialize` was refused: that of `server/discover`, and both refusals where it was
-/// refused too.
-fn after_refusal(
-    initialize: String,
-    discovered: Result<Session, ConnectError>,
-) -> Result<Session, ConnectError> {
-    match discovered {
-        Err(ConnectError::Refused { server, words: discover, .. }) => {
-            Err(ConnectError::RefusedBoth { server, initialize, discover })
-        }
-        other => other,
     }
 }
 

@@ -129,6 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Limits;
 
     const LIMIT: usize = 600;
 
@@ -212,6 +213,4 @@ mod tests {
         assert!(matches!(lines.next(), Some(Line::Oversized(over)) if over.bytes == fed as u64));
         assert_eq!(lines.next(), Some(Line::Whole(b"next")));
     }
-
-    use crate::Limits;
 }

@@ -45,7 +45,7 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnAbandon {
     Cancel,
-    /// The protocol forbids to cancel `initialize`, and before it is answered nothing else may be sent.
+    /// The protocol forbids to cancel `initialize`, and nothing else may come before its end.
     SayNothing,
 }
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::Kind;
 use crate::problem::Problem;
 
-/// The answer of `POST /apply`: 200 when all was written, also for a dry run; the HTTP status of the first
-/// problem otherwise. Wrong manifests are a problem answer (422) and no such list.
+/// The answer of `POST /apply`, always 200: what could not be written is an item that says why. Wrong
+/// manifests are a problem answer (422) and no such list, because nothing is written then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplyAnswer {

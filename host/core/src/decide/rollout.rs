@@ -55,7 +55,7 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, plan: &mut Plan) -> BTreeSet<Instanc
         stopped.insert(instance.id.clone());
         plan.push(Action::Stop(instance.id.clone(), AfterStop::Remove), why);
     }
-    for _ in 0..fleet.missing(stopped.len()) {
+    for _ in 0..fleet.missing() {
         plan.push(Action::Create, fleet.why_create());
     }
     plan.rollout = fleet.rollout(plan);
@@ -131,18 +131,13 @@ impl<'a> Fleet<'a> {
         sorted
     }
 
-    /// How many are to be made now. What is being stopped in this pass still takes its slot.
-    fn missing(&self, stopping_now: usize) -> usize {
+    /// How many are to be made now. What is on its way out still takes its slot, for it may still run.
+    fn missing(&self) -> usize {
         if self.snapshot.waits_for_old() {
             return 0;
         }
         let there = self.old.len() + self.current.len() + self.leaving;
-        let below = self.wanted().saturating_sub(there);
-        let may_surge = self.is_rolling()
-            && stopping_now == 0
-            && there < self.slots()
-            && self.current.len() < self.wanted();
-        below.max(usize::from(may_surge))
+        self.slots().saturating_sub(there)
     }
 
     fn why_create(&self) -> String {

@@ -28,8 +28,11 @@ fn start(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
 }
 
 fn cancel_if_outdated(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
-    if instance.revision.launch != snapshot.server.revision.launch {
-        plan.push(Action::Cancel(instance.id.clone()), "the launch fields changed while it was starting");
+    if snapshot.is_outdated(instance) {
+        plan.push(
+            Action::Cancel(instance.id.clone()),
+            "the launch fields or a secret changed while it started",
+        );
     }
 }
 

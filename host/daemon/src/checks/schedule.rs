@@ -13,7 +13,7 @@ const STALE_MAX: usize = 1024;
 
 /// When each instance is due next.
 #[derive(Debug, Default)]
-pub struct Schedule {
+pub(super) struct Schedule {
     heap: BinaryHeap<Reverse<(Instant, u64, InstanceId)>>,
     entries: HashMap<InstanceId, Entry>,
     last_ticket: u64,
@@ -27,7 +27,7 @@ struct Entry {
 
 impl Schedule {
     /// The instance is due at `at`, whatever was said of it before.
-    pub fn set(&mut self, id: &InstanceId, at: Instant) {
+    pub(super) fn set(&mut self, id: &InstanceId, at: Instant) {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         self.entries.insert(id.clone(), Entry { ticket, at });
@@ -37,19 +37,26 @@ impl Schedule {
         }
     }
 
+    /// The same, unless the instance has a due time already.
+    pub(super) fn set_if_absent(&mut self, id: &InstanceId, at: Instant) {
+        if !self.entries.contains_key(id) {
+            self.set(id, at);
+        }
+    }
+
     /// The instance is not due any more.
-    pub fn forget(&mut self, id: &InstanceId) {
+    pub(super) fn forget(&mut self, id: &InstanceId) {
         self.entries.remove(id);
     }
 
     /// The earliest due time.
-    pub fn next_at(&mut self) -> Option<Instant> {
+    pub(super) fn next_at(&mut self) -> Option<Instant> {
         self.drop_stale();
         self.heap.peek().map(|Reverse((at, _, _))| *at)
     }
 
     /// Takes an instance that is due.
-    pub fn pop(&mut self, now: Instant) -> Option<InstanceId> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<InstanceId> {
         self.drop_stale();
         if self.heap.peek().is_none_or(|Reverse((at, _, _))| *at > now) {
             return None;
@@ -76,7 +83,7 @@ impl Schedule {
 
 /// The next due time on the grid `base + n × interval` that lies ahead: what was missed is skipped, not
 /// queued (behaviour 6.4).
-pub fn next_on_grid(base: Instant, interval: Duration, now: Instant) -> Instant {
+pub(super) fn next_on_grid(base: Instant, interval: Duration, now: Instant) -> Instant {
     let Some(passed) = now.checked_duration_since(base) else { return base };
     let step = interval.as_nanos().max(1);
     let ahead = step - passed.as_nanos() % step;

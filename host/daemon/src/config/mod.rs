@@ -11,6 +11,7 @@
 //! file ───┘             └──────── mistakes, all of them ───────────┘
 //! ```
 
+mod checks;
 mod environment;
 mod file;
 mod folders;
@@ -26,13 +27,14 @@ mod shape;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use environment::{Environment, read_environment};
 pub use load::{Effective, Sources, load};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use model::{
-    Auth, Backoff, Checks, Config, Data, Listen, LogFormat, Probes, ProcessRuntime, Reconcile, Runtime, RuntimeKind,
-    Secrets, Store, Telemetry,
+    Auth, Backoff, Checks, Config, Data, Listen, LogFormat, Probes, ProcessRuntime, Reconcile, Runtime,
+    RuntimeKind, Secrets, Store, Telemetry,
 };
 pub use schema::schema;
 pub use setting::Flag;

@@ -1,7 +1,7 @@
 //! All servers and instances, found by name, with word of every change.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use mcpd_core::decide::Plan;
 use mcpd_core::name::{InstanceId, ServerName};
@@ -42,7 +42,14 @@ pub struct ServerCell {
     pub bell: Notify,
     desired: RwLock<Arc<Desired>>,
     plan: Mutex<Plan>,
-    secrets: Mutex<Option<String>>,
+    secrets: Mutex<KnownSecrets>,
+}
+
+/// The hash of the secrets in use, and whether it was asked for since something may have changed it.
+#[derive(Debug, Default)]
+struct KnownSecrets {
+    hash: Option<String>,
+    is_fresh: bool,
 }
 
 impl Default for Board {
@@ -63,6 +70,7 @@ impl Board {
             Arc::clone(servers.entry(name.clone()).or_insert_with(fresh))
         };
         *cell.desired.write().unwrap_or_else(PoisonError::into_inner) = desired;
+        cell.forget_secrets();
         self.publish(Change::Server(name));
         cell
     }
@@ -151,13 +159,27 @@ impl ServerCell {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
     }
 
-    /// The hash of the secrets in use, as it was known last.
+    /// The hash of the secrets in use; `None` while it cannot be known.
     pub fn secrets(&self) -> Option<String> {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_secrets().hash.clone()
     }
 
-    /// Keeps the hash of the secrets in use; what cannot be known now does not undo what was known.
+    /// Whether nothing was said since that could have changed the secrets in use.
+    pub fn are_secrets_known(&self) -> bool {
+        self.lock_secrets().is_fresh
+    }
+
+    /// Keeps the hash of the secrets in use.
     pub fn set_secrets(&self, hash: Option<String>) {
-        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = hash;
+        *self.lock_secrets() = KnownSecrets { hash, is_fresh: true };
+    }
+
+    /// Something may have changed them: they are to be asked for anew.
+    pub fn forget_secrets(&self) {
+        self.lock_secrets().is_fresh = false;
+    }
+
+    fn lock_secrets(&self) -> MutexGuard<'_, KnownSecrets> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use mcpd_core::check::CheckRecord;
-use mcpd_core::instance::Instance;
+use mcpd_core::instance::{Exit, Instance};
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::secret::Redactor;
 use mcpd_mcp::Connection;
@@ -25,6 +25,15 @@ pub struct Cell {
     state: Mutex<State>,
     run: Mutex<Option<Run>>,
     checks: Mutex<VecDeque<Arc<CheckRecord>>>,
+    exit: Mutex<Option<SeenExit>>,
+}
+
+/// An end that was noticed, perhaps before the start it belongs to was written down.
+#[derive(Debug)]
+struct SeenExit {
+    run: u64,
+    exit: Exit,
+    stderr_tail: String,
 }
 
 #[derive(Debug)]
@@ -64,6 +73,7 @@ impl Cell {
             state: Mutex::new(State { instance: Some(instance), version: 1, updated_at }),
             run: Mutex::default(),
             checks: Mutex::default(),
+            exit: Mutex::default(),
         })
     }
 
@@ -117,6 +127,18 @@ impl Cell {
     /// Whether the start `number` is the one that is live.
     pub fn is_run(&self, number: u64) -> bool {
         self.lock_run().as_ref().is_some_and(|run| run.number == number)
+    }
+
+    /// Takes note that the run ended, for the driver to act on.
+    pub fn note_exit(&self, run: u64, exit: Exit, stderr_tail: String) {
+        let seen = SeenExit { run, exit, stderr_tail };
+        *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+
+    /// The noted end of that run, once.
+    pub fn take_exit(&self, run: u64) -> Option<(Exit, String)> {
+        let mut seen = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.take_if(|seen| seen.run == run).map(|seen| (seen.exit, seen.stderr_tail))
     }
 
     /// The live connection, if it is open.

@@ -1,17 +1,18 @@
 //! What is wanted of a server: its manifest, read once, in the words of those who act on it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use mcpd_api::manifest::{self, Context, EnvSource, HealthCheck, Kind, Launch, Manifest, ServerManifest};
 use mcpd_core::env::{self, SecretRef};
 use mcpd_core::name::ServerName;
 use mcpd_core::server::{CheckPolicy, OnUnhealthy, Revision, Server, Strategy, Wish};
-use serde_json::Value;
+use mcpd_probe::builtin;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::config;
 use crate::store::ServerRow;
 
 /// Fields of a manifest that are not about how it is launched (behaviour 5.4).
@@ -68,16 +69,9 @@ pub struct CheckPlan {
     pub policy: CheckPolicy,
 }
 
-/// Health checks of servers that bring none, from the configuration.
+/// What the configuration says of health checks where the manifest says nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Defaults {
-    /// The numbers where nothing else is said.
-    pub policy: CheckPolicy,
-    /// By image or package name.
-    pub by_product: Vec<(String, HealthCheck)>,
-    /// By transport: `STDIO`, `SSE`, `STREAMABLE_HTTP`.
-    pub by_transport: Vec<(String, HealthCheck)>,
-}
+pub struct Defaults(pub config::Checks);
 
 /// A row of the store that cannot be read as a manifest.
 #[derive(Debug, Error)]
@@ -91,16 +85,11 @@ impl Desired {
     /// Reads a row of the store.
     pub fn from_row(row: &ServerRow, defaults: &Defaults) -> Result<Self, DesiredError> {
         let unreadable = |mistakes: String| DesiredError { name: row.name.clone(), mistakes };
-        let value: Value = serde_json::from_str(&row.manifest).map_err(|error| unreadable(error.to_string()))?;
-        let context = Context::named(Kind::Server, row.name.as_str());
-        let manifest = match manifest::parse(&value, &context) {
-            Ok(Manifest::Server(manifest)) => *manifest,
-            Ok(other) => return Err(unreadable(format!("it is a {}", other.kind()))),
-            Err(mistakes) => {
-                let words: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-                return Err(unreadable(words.join("; ")));
-            }
-        };
+        let value: Value =
+            serde_json::from_str(&row.manifest).map_err(|error| unreadable(error.to_string()))?;
+        let manifest = read(&row.name, &value).map_err(unreadable)?;
+        let checked = read(&row.name, &defaults.lay_under(&manifest, &value)).map_err(unreadable)?;
+        let health_check = checked.health_check.unwrap_or_default();
         Ok(Self {
             name: row.name.clone(),
             version: row.version,
@@ -109,7 +98,7 @@ impl Desired {
             updated_at: row.updated_at,
             launch_hash: launch_hash(&value, row.restart_nonce),
             env: manifest.env.iter().map(env_entry).collect(),
-            check: check_plan(&manifest, defaults).map(Arc::new),
+            check: check_plan(&health_check, &defaults.0.policy).map(Arc::new),
             manifest,
         })
     }
@@ -143,6 +132,14 @@ impl Desired {
     }
 }
 
+fn read(name: &ServerName, value: &Value) -> Result<ServerManifest, String> {
+    match manifest::parse(value, &Context::named(Kind::Server, name.as_str())) {
+        Ok(Manifest::Server(manifest)) => Ok(*manifest),
+        Ok(other) => Err(format!("it is a {}", other.kind())),
+        Err(mistakes) => Err(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+    }
+}
+
 fn env_entry(entry: &manifest::EnvEntry) -> env::EnvEntry {
     let source = match &entry.source {
         EnvSource::Value(value) => env::EnvSource::Literal(value.clone()),
@@ -166,58 +163,76 @@ fn launch_hash(manifest: &Value, restart_nonce: i64) -> String {
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn check_plan(manifest: &ServerManifest, defaults: &Defaults) -> Option<CheckPlan> {
-    let fallback = HealthCheck::default();
-    let given = manifest.health_check.as_ref().or_else(|| defaults.find(manifest)).unwrap_or(&fallback);
+fn check_plan(given: &HealthCheck, numbers: &CheckPolicy) -> Option<CheckPlan> {
     if given.disabled {
         return None;
     }
     let probe = match (&given.probe, &given.tool) {
         (Some(probe), _) => probe.clone(),
-        (None, Some(_)) => mcpd_probe::builtin::TOOL_CALL.to_owned(),
-        (None, None) => mcpd_probe::builtin::LIVENESS.to_owned(),
-    };
-    let object = |map: &Option<serde_json::Map<String, Value>>| {
-        map.as_ref().map_or_else(|| "{}".to_owned(), |map| Value::Object(map.clone()).to_string())
+        (None, Some(_)) => builtin::TOOL_CALL.name.to_owned(),
+        (None, None) => builtin::LIVENESS.name.to_owned(),
     };
     let allow = given.allow.clone().unwrap_or_default();
     Some(CheckPlan {
         probe,
         tool: given.tool.clone(),
-        arguments: object(&given.arguments),
-        config: object(&given.config),
+        arguments: object(given.arguments.as_ref()),
+        config: object(given.config.as_ref()),
         allowed_tools: allow.tools,
         allowed_methods: allow.methods,
-        policy: policy(given, &defaults.policy),
+        policy: policy(given, numbers),
     })
 }
 
-fn policy(given: &HealthCheck, defaults: &CheckPolicy) -> CheckPolicy {
-    let or = |given: Option<Duration>, default: Duration| given.unwrap_or(default);
+fn object(map: Option<&Map<String, Value>>) -> String {
+    map.map_or_else(|| "{}".to_owned(), |map| Value::Object(map.clone()).to_string())
+}
+
+fn policy(given: &HealthCheck, numbers: &CheckPolicy) -> CheckPolicy {
     CheckPolicy {
-        interval: or(given.interval, defaults.interval),
-        timeout: or(given.timeout, defaults.timeout),
-        failure_threshold: given.failure_threshold.unwrap_or(defaults.failure_threshold),
-        success_threshold: given.success_threshold.unwrap_or(defaults.success_threshold),
-        initial_delay: or(given.initial_delay, defaults.initial_delay),
-        startup: or(given.startup, defaults.startup),
+        interval: given.interval.unwrap_or(numbers.interval),
+        timeout: given.timeout.unwrap_or(numbers.timeout),
+        failure_threshold: given.failure_threshold.unwrap_or(numbers.failure_threshold),
+        success_threshold: given.success_threshold.unwrap_or(numbers.success_threshold),
+        initial_delay: given.initial_delay.unwrap_or(numbers.initial_delay),
+        startup: given.startup.unwrap_or(numbers.startup),
     }
 }
 
 impl Defaults {
-    /// The check for servers of this product, else for those of this transport.
-    fn find(&self, manifest: &ServerManifest) -> Option<&HealthCheck> {
-        let product = match &manifest.launch {
-            Launch::Image { image, .. } => Some(image),
-            Launch::Package { package, .. } => Some(package),
-            Launch::Command { .. } | Launch::External { .. } => None,
+    /// The manifest with its health check laid over those that the configuration has for servers like it.
+    fn lay_under(&self, manifest: &ServerManifest, value: &Value) -> Value {
+        let (image, package) = match &manifest.launch {
+            Launch::Image { image, .. } => (Some(image.as_str()), None),
+            Launch::Package { package, .. } => (None, Some(package.as_str())),
+            Launch::Command { .. } | Launch::External { .. } => (None, None),
         };
         let transport = serde_json::to_value(manifest.transport).unwrap_or_default();
-        let by = |list: &'_ [(String, HealthCheck)], key: &str| {
-            list.iter().position(|(name, _)| name == key)
-        };
-        product
-            .and_then(|product| by(&self.by_product, product).map(|at| &self.by_product[at].1))
-            .or_else(|| by(&self.by_transport, transport.as_str()?).map(|at| &self.by_transport[at].1))
+        let layers = self.0.layers(transport.as_str().unwrap_or_default(), image, package);
+        let mut laid = value.clone();
+        if layers.is_empty() {
+            return laid;
+        }
+        let own = value.get("healthCheck").cloned().unwrap_or_else(|| Value::Object(Map::new()));
+        let health_check = layers.into_iter().chain([&own]).fold(Map::new(), overlay);
+        laid["healthCheck"] = Value::Object(health_check);
+        laid
     }
 }
+
+/// Fields of the upper layer win. A layer that says what to call says all of it: its `tool` or `probe` does
+/// not go with arguments that another layer meant for another tool.
+fn overlay(mut below: Map<String, Value>, above: &Value) -> Map<String, Value> {
+    let Some(above) = above.as_object() else { return below };
+    if above.contains_key("tool") || above.contains_key("probe") {
+        for field in ["tool", "probe", "arguments", "config"] {
+            below.remove(field);
+        }
+    }
+    below.extend(above.clone());
+    below
+}
+
+#[cfg(test)]
+#[path = "desired_tests.rs"]
+mod tests;

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Cell;
-use crate::store::{Store, StoreError};
+use crate::store::{InstanceRow, Store, StoreError};
 
 /// How long changes nobody waits for are gathered; what a crash can lose of checks and health, which are
 /// unknown after a start anyway (behaviour 6.9).
@@ -51,8 +51,7 @@ struct Pending {
 impl Ledger {
     /// A ledger over a store; [`Ledger::write_until`] has to be run.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        let shared =
-            Shared { store, pending: Mutex::default(), urgent: Notify::new(), any: Notify::new() };
+        let shared = Shared { store, pending: Mutex::default(), urgent: Notify::new(), any: Notify::new() };
         Self(Arc::new(shared))
     }
 
@@ -102,7 +101,10 @@ impl Ledger {
         let (sender, receiver) = oneshot::channel();
         self.lock().waiters.push(sender);
         self.0.urgent.notify_one();
-        receiver.await.unwrap_or_else(|_| Err(Arc::new(StoreError::Closed)))
+        receiver.await.unwrap_or_else(|_| {
+            let doing = "writing down what became of instances".to_owned();
+            Err(Arc::new(StoreError::Failed { doing, source: "mcpd is shutting down".into() }))
+        })
     }
 
     /// Writes until `end`, and then once more.
@@ -146,15 +148,30 @@ impl Ledger {
     async fn write_all(&self, pending: &Pending) -> Result<(), StoreError> {
         let store = &self.0.store;
         let rows: Vec<_> = pending.dirty.values().map(|cell| cell.row()).collect();
-        store.put_instances(&rows).await?;
+        if let Err(StoreError::NotFound(_)) = self.put(&rows).await? {
+            // A server was forgotten meanwhile; what was noted of its instances is of no more use.
+            for row in &rows {
+                let _ = self.put(std::slice::from_ref(row)).await?;
+            }
+        }
         if !pending.checks.is_empty() {
-            let checks: Vec<_> = pending.checks.iter().map(|(id, check)| (id.clone(), (**check).clone())).collect();
+            let checks: Vec<_> =
+                pending.checks.iter().map(|(id, check)| (id.clone(), (**check).clone())).collect();
             store.append_checks(&checks).await?;
         }
         for id in &pending.gone {
             store.delete_instance(id).await?;
         }
         Ok(())
+    }
+
+    /// Puts rows; that a server is gone is told apart from a store that fails.
+    async fn put(&self, rows: &[InstanceRow]) -> Result<Result<(), StoreError>, StoreError> {
+        match self.0.store.put_instances(rows).await {
+            Err(StoreError::NotFound(object)) => Ok(Err(StoreError::NotFound(object))),
+            Err(error) => Err(error),
+            Ok(()) => Ok(Ok(())),
+        }
     }
 
     fn put_back(&self, failed: &Pending) {

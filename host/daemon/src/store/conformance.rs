@@ -112,6 +112,7 @@ pub(crate) fn check(second: i64) -> CheckRecord {
         measures: vec![],
         calls: vec![],
         manual: false,
+        ended_by_host: false,
     }
 }
 

@@ -94,12 +94,12 @@ impl Store for MemoryStore {
         Ok(rows)
     }
 
-    async fn put_instance(&self, row: &InstanceRow) -> Result<(), StoreError> {
+    async fn put_instances(&self, rows: &[InstanceRow]) -> Result<(), StoreError> {
         let mut state = self.state();
-        if !state.servers.contains_key(&row.instance.server) {
-            return Err(StoreError::NotFound(Object::Server(row.instance.server.to_string())));
+        if let Some(lost) = rows.iter().find(|row| !state.servers.contains_key(&row.instance.server)) {
+            return Err(StoreError::NotFound(Object::Server(lost.instance.server.to_string())));
         }
-        state.instances.insert(row.instance.id.clone(), row.clone());
+        state.instances.extend(rows.iter().map(|row| (row.instance.id.clone(), row.clone())));
         Ok(())
     }
 

@@ -95,7 +95,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when its server is not there.
-    async fn put_instance(&self, row: &InstanceRow) -> Result<(), StoreError>;
+    async fn put_instance(&self, row: &InstanceRow) -> Result<(), StoreError> {
+        self.put_instances(std::slice::from_ref(row)).await
+    }
+    /// Puts several instances in one transaction, as [`Self::put_instance`] does one. Those whose server is
+    /// not there are an error for all.
+    async fn put_instances(&self, rows: &[InstanceRow]) -> Result<(), StoreError>;
     /// Removes an instance and its checks; its events stay, within [`EVENTS_PER_SERVER_MAX`]. Does nothing
     /// when there is none.
     async fn delete_instance(&self, id: &InstanceId) -> Result<(), StoreError>;

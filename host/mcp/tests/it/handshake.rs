@@ -193,6 +193,26 @@ async fn who_refuses_both_ways_is_quoted_on_both() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_words_of_a_refusal_are_not_lost_when_discovery_leads_nowhere() {
+    let refused = "server gitea refused initialize: token is required (code -32000)";
+    let (connection, _) = open(options(), async |peer| {
+        let id = peer.hear_call("initialize").await;
+        peer.refuse(id, -32000, "token is required").await;
+        peer.hear_call("server/discover").await;
+    })
+    .await;
+    assert_eq!(connection.expect_err("silent").to_string(), refused);
+
+    let (stdout, stdin, mut peer) = streams();
+    let (connection, ()) = tokio::join!(Connection::open(stdout, stdin, options()), async move {
+        let id = peer.hear_call("initialize").await;
+        peer.refuse(id, -32000, "token is required").await;
+        peer.hear_call("server/discover").await;
+    });
+    assert_eq!(connection.expect_err("gone").to_string(), refused);
+}
+
+#[tokio::test(start_paused = true)]
 async fn silence_ends_at_the_timeout_and_initialize_is_never_cancelled() {
     let began = Instant::now();
     let (connection, mut peer) = open(options(), async |peer| {

@@ -26,7 +26,7 @@ const PASSES_UNTIL_QUIET: usize = 5;
 const ROUNDS_UNTIL_REST: usize = 120;
 
 /// Something that happens to a server or to one of its instances (chosen by number, round and round).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Happening {
     WorkEnds(usize, Outcome),
     Connected(usize),
@@ -105,14 +105,12 @@ impl World {
             Happening::WorkEnds(which, outcome) => self.work_ends(which, outcome),
             Happening::Exited(which) => self.on(which, Self::exited),
             Happening::Checked(which, verdict) => self.on(which, |world, i| world.checked(i, verdict)),
-            Happening::Connected(which) => {
-                self.on(which, |world, i| Some(i.connected("1".into(), world.now)))
-            }
+            Happening::Connected(which) => self.on(which, |world, i| i.connected("1".into(), world.now)),
             Happening::Disconnected(which) => {
-                self.on(which, |world, i| Some(i.disconnected("reset".into(), world.now)));
+                self.on(which, |world, i| i.disconnected("reset".into(), world.now));
             }
             Happening::DeletedByHand(which) => {
-                self.on(which, |world, i| Some(world.stopping(i, AfterStop::Remove)));
+                self.on(which, |world, i| world.stopping(i, AfterStop::Remove));
             }
         }
         self.compare();
@@ -157,41 +155,41 @@ impl World {
         self.books.get_mut(id).unwrap()
     }
 
-    fn on(&mut self, which: usize, act: impl FnOnce(&mut Self, Instance) -> Option<Instance>) {
-        let Some(id) = self.instances.keys().nth(which % self.instances.len().max(1)).cloned() else {
-            return;
+    fn on(&mut self, which: usize, act: impl FnOnce(&mut Self, Instance) -> Instance) {
+        let id = self.instances.keys().nth(which % self.instances.len().max(1)).cloned();
+        if let Some((id, instance)) = id.and_then(|id| self.instances.remove_entry(&id)) {
+            let next = act(self, instance);
+            self.instances.insert(id, next);
+        }
+    }
+
+    fn work_ends(&mut self, which: usize, outcome: Outcome) {
+        let Some(id) = self.work.keys().nth(which % self.work.len().max(1)).cloned() else { return };
+        let (work, instance) = (self.work.remove(&id).unwrap(), self.instances.remove(&id).unwrap());
+        let next = match work {
+            Work::Attempt(secret) => Some(self.attempt_ends(instance, secret, outcome)),
+            Work::Stop => self.stop_ends(instance, outcome),
         };
-        let Some(instance) = self.instances.remove(&id) else { return };
-        if let Some(next) = act(self, instance) {
+        if let Some(next) = next {
             self.instances.insert(id, next);
         } else {
             self.books.remove(&id);
         }
     }
 
-    fn work_ends(&mut self, which: usize, outcome: Outcome) {
-        let busy: Vec<_> = self.work.keys().cloned().collect();
-        let Some(id) = busy.get(which % busy.len().max(1)) else { return };
-        let position = self.instances.keys().position(|other| other == id).unwrap();
-        match self.work.remove(id).unwrap() {
-            Work::Attempt(secret) => self.on(position, |world, i| world.attempt_ends(i, secret, outcome)),
-            Work::Stop => self.on(position, |world, i| world.stop_ends(i, outcome)),
-        }
-    }
-
-    fn attempt_ends(&mut self, instance: Instance, secret: Secret, outcome: Outcome) -> Option<Instance> {
+    fn attempt_ends(&mut self, instance: Instance, secret: Secret, outcome: Outcome) -> Instance {
         let moment = self.moment();
         if secret == Secret::Missing {
             self.failed(&instance.id);
-            return Some(instance.secrets_missing(&missing_secret(), moment));
+            return instance.secrets_missing(&missing_secret(), moment);
         }
         let resolved = instance.secrets_resolved(self.now);
         if matches!(outcome, Outcome::Failure) {
             self.failed(&resolved.id);
-            return Some(resolved.start_failed("no such file".to_owned(), moment));
+            return resolved.start_failed("no such file".to_owned(), moment);
         }
         self.books_of(&resolved.id).started(secret);
-        Some(resolved.started(self.now))
+        resolved.started(self.now)
     }
 
     fn stop_ends(&mut self, instance: Instance, outcome: Outcome) -> Option<Instance> {
@@ -206,27 +204,27 @@ impl World {
         instance.gone(moment)
     }
 
-    fn exited(&mut self, instance: Instance) -> Option<Instance> {
+    fn exited(&mut self, instance: Instance) -> Instance {
         if instance.running().is_some() {
             let now = self.now;
             self.books_of(&instance.id).exited(now);
         }
         let late = !matches!(instance.phase, Phase::Starting);
         let moment = self.moment();
-        Some(if late { instance.exited(Exit::Code(137), "", moment) } else { instance })
+        if late { instance.exited(Exit::Code(137), "", moment) } else { instance }
     }
 
-    fn checked(&mut self, instance: Instance, verdict: Verdict) -> Option<Instance> {
-        let policy = self.server.checks.clone().unwrap();
+    fn checked(&mut self, instance: Instance, verdict: Verdict) -> Instance {
+        let policy = self.server.checks.unwrap();
         if instance.running().is_none() {
-            return Some(instance);
+            return instance;
         }
         self.books_of(&instance.id).checked(verdict);
         let mut record = check(verdict, "what it found");
         record.calls.clear();
         let health = instance.health.clone().expire(self.now, policy.verdict_lifetime());
         let folded = health.fold(&record, &policy, self.now);
-        Some(instance.with_health(folded.health, folded.event, self.now))
+        instance.with_health(folded.health, folded.event, self.now)
     }
 
     fn secret_changes(&mut self, secret: Secret) {
@@ -255,8 +253,8 @@ impl World {
         }
         for which in 0..self.instances.len() {
             self.on(which, |world, i| match i.connected_since() {
-                None => Some(i.connected("1".into(), world.now)),
-                Some(_) => Some(i),
+                None => i.connected("1".into(), world.now),
+                Some(_) => i,
             });
             self.happens(Happening::Checked(which, Verdict::Pass));
         }

@@ -93,7 +93,14 @@ fn rule_4_6_a_backend_that_recovers_wakes_but_does_not_reset() {
 #[test]
 fn rule_4_6_an_attempt_for_launch_fields_nobody_wants_is_ended() {
     let fleet = Fleet::of(1).with("a", |i| i).in_flight("a").launch("v2");
-    assert_snapshot!(fleet.plan(), @"cancel a: the launch fields changed while it was starting");
+    assert_snapshot!(fleet.plan(), @"cancel a: the launch fields or a secret changed while it started");
+}
+
+#[test]
+fn rule_4_6_an_attempt_with_a_secret_that_changed_meanwhile_is_ended() {
+    let fleet = Fleet::of(1).with("a", |i| i).in_flight("a");
+    let fleet = fleet.change(|server| server.revision.secrets = Some("s2".to_owned()));
+    assert_snapshot!(fleet.plan(), @"cancel a: the launch fields or a secret changed while it started");
 }
 
 #[test]

@@ -10,6 +10,11 @@ fn unstoppable(instance: Instance) -> Instance {
     leaving(instance).stop_failed("permission denied".to_owned(), moment(at(0)))
 }
 
+fn restarting(instance: Instance) -> Instance {
+    let error = instance.clone().start_failed("no".to_owned(), moment(at(0))).error().cloned().unwrap();
+    ready(instance).stopping(AfterStop::Fail(error), "unhealthy", at(0))
+}
+
 #[test]
 fn rule_5_1_a_fleet_that_is_as_it_should_be_gives_an_empty_plan() {
     assert_snapshot!(Fleet::of(2).with("a", ready).with("b", ready).plan(), @"nothing to do");
@@ -44,6 +49,12 @@ fn rule_5_2_of_too_many_good_ones_the_newest_goes_first() {
     stop and remove c: 1 wanted, 3 there
     stop and remove b: 1 wanted, 3 there
     ");
+}
+
+#[test]
+fn rule_5_2_one_that_is_being_restarted_as_unhealthy_goes_before_a_good_one() {
+    let fleet = Fleet::of(1).with("a", restarting).with("b", ready).in_flight("a");
+    assert_snapshot!(fleet.plan(), @"stop and remove a: 1 wanted, 2 there");
 }
 
 #[test]
@@ -92,14 +103,9 @@ fn rule_5_6_a_restart_under_way_becomes_a_removal_when_the_server_is_deleted() {
     assert_snapshot!(fleet.change(|server| server.wish = Wish::Delete).plan(), @"stop and remove a: the server was deleted");
 }
 
-fn restarting(instance: Instance) -> Instance {
-    let error = instance.clone().start_failed("no".to_owned(), moment(at(0))).error().cloned().unwrap();
-    ready(instance).stopping(AfterStop::Fail(error), "unhealthy", at(0))
-}
-
 #[test]
 fn rule_5_6_a_deleted_server_is_forgotten_only_once_its_instances_are_gone() {
     let fleet = Fleet::of(1).change(|server| server.wish = Wish::Delete);
-    assert_snapshot!(fleet.plan(), @"forget the server: the server was deleted and all its instances are gone");
+    assert_snapshot!(fleet.plan(), @"forget the server: all its instances are gone");
     assert_snapshot!(fleet.with("a", unstoppable).plan(), @"look again in 20s");
 }

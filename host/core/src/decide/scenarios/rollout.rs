@@ -5,7 +5,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use crate::decide::Rollout;
-use crate::fixture::{Fleet, at, connected, failed, leaving, ready, running, timed_out};
+use crate::fixture::{Fleet, at, connected, failed, leaving, ready, revision, running, timed_out};
 use crate::server::{CheckPolicy, Strategy};
 
 fn recreate(fleet: Fleet) -> Fleet {
@@ -107,13 +107,23 @@ fn rule_5_4_a_rollout_whose_new_instance_cannot_start_is_stuck_too() {
 
 #[test]
 fn rule_5_4_an_old_failure_does_not_make_a_young_rollout_stuck() {
-    let fleet = Fleet::of(2).with("a", ready).with("b", failed(1)).launch("v2");
+    let refreshed = |instance| failed(1)(instance).begin_attempt(revision("v2"), at(9));
+    let fleet = Fleet::of(2).with("a", ready).with("b", refreshed).in_flight("b").launch("v2");
     let fleet = fleet.change(|server| server.progress_deadline = Duration::from_secs(8));
-    assert_snapshot!(fleet.with("c", |i| i).now(9).plan(), @"
-    refresh b: the launch fields or a secret changed
-    attempt c: a start attempt is due
-    rollout: 1 new, 1 old
+    assert_snapshot!(fleet.with("c", connected).now(9).plan(), @"
+    rollout: 2 new, 1 old
     look again in 1s
+    ");
+}
+
+#[test]
+fn rule_5_4_growing_during_a_rollout_fills_every_slot() {
+    let fleet = Fleet::of(1).with("a", ready).launch("v2").change(|server| server.replicas = 3);
+    assert_snapshot!(fleet.plan(), @"
+    create: 1 of 3 replicas exist
+    create: 1 of 3 replicas exist
+    create: 1 of 3 replicas exist
+    rollout: 0 new, 1 old
     ");
 }
 

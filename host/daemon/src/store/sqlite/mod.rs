@@ -119,11 +119,14 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn put_instance(&self, row: &InstanceRow) -> Result<(), StoreError> {
-        bounded(format!("writing instance {}", row.instance.id), async {
+    async fn put_instances(&self, rows: &[InstanceRow]) -> Result<(), StoreError> {
+        let names: Vec<&str> = rows.iter().take(3).map(|row| row.instance.id.as_str()).collect();
+        bounded(format!("writing {} instances ({} …)", rows.len(), names.join(", ")), async {
             let mut tx = self.begin().await?;
-            instances::put(&mut tx, row).await?;
-            events::put_log(&mut tx, &row.instance).await?;
+            for row in rows {
+                instances::put(&mut tx, row).await?;
+                events::put_log(&mut tx, &row.instance).await?;
+            }
             Ok(tx.commit().await?)
         })
         .await

@@ -1,0 +1,145 @@
+//! A fake daemon: it answers what it was told to and remembers what it was asked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// A daemon that is none.
+pub struct Fake {
+    pub url: String,
+    shared: Arc<Mutex<Shared>>,
+    _server: JoinSet<()>,
+}
+
+/// What it was asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub line: String,
+    pub authorization: Option<String>,
+    pub body: String,
+}
+
+#[derive(Default)]
+struct Shared {
+    answers: HashMap<String, (u16, &'static str, String)>,
+    asked: Vec<Asked>,
+}
+
+impl Fake {
+    pub async fn start() -> Self {
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, shared, _server: server }
+    }
+
+    /// Answers `GET /servers` and the like, below `/api/v1`, with this JSON.
+    pub fn json(&self, line: &str, body: Value) -> &Self {
+        self.answer(line, 200, "application/json", body.to_string())
+    }
+
+    /// Answers with a problem.
+    pub fn problem(&self, line: &str, body: Value) -> &Self {
+        let status = u16::try_from(body["status"].as_u64().unwrap()).unwrap();
+        self.answer(line, status, "application/problem+json", body.to_string())
+    }
+
+    /// Answers with text of any kind.
+    pub fn text(&self, line: &str, body: &str) -> &Self {
+        self.answer(line, 200, "text/plain", body.to_owned())
+    }
+
+    /// What it was asked so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.shared.lock().unwrap().asked.clone()
+    }
+
+    fn answer(&self, line: &str, status: u16, media_type: &'static str, body: String) -> &Self {
+        let (method, path) = line.split_once(' ').unwrap();
+        let line = format!("{method} /api/v1{path}");
+        self.shared.lock().unwrap().answers.insert(line, (status, media_type, body));
+        self
+    }
+}
+
+async fn answer(
+    State(shared): State<Arc<Mutex<Shared>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let line = format!("{method} {uri}");
+    let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+    let mut shared = shared.lock().unwrap();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    shared.asked.push(Asked { line: line.clone(), authorization, body });
+    match shared.answers.get(&line) {
+        Some((status, media_type, body)) => {
+            let status = StatusCode::from_u16(*status).unwrap();
+            (status, [(header::CONTENT_TYPE, *media_type)], body.clone()).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, not_there(&line)).into_response(),
+    }
+}
+
+fn not_there(line: &str) -> String {
+    json!({
+        "type": "urn:mcpd:problem:server_not_found", "title": "There is no such server", "status": 404,
+        "detail": format!("nothing is there for {line}"), "code": "server_not_found",
+    })
+    .to_string()
+}
+
+/// A moment before now, as a view says it.
+#[expect(clippy::disallowed_methods, reason = "what the program shows are ages, counted from the real now")]
+pub fn seconds_ago(seconds: i64) -> String {
+    (Timestamp::now() - SignedDuration::from_secs(seconds)).to_string()
+}
+
+/// A running instance that works.
+pub fn instance(id: &str, server: &str) -> Value {
+    json!({
+        "id": id, "serverId": "s1", "server": server, "status": "RUNNING", "containerId": null, "pid": 4711,
+        "port": null, "healthStatus": "healthy", "verified": true, "ready": true,
+        "lastHealthCheck": seconds_ago(4),
+        "conditions": [{"type": "Ready", "status": "True", "reason": "CheckPassed", "message": "",
+            "lastTransitionAt": seconds_ago(60)}],
+        "events": [{"type": "Normal", "reason": "HealthCheckPassed", "message": "Health check passed", "count": 3,
+            "timestamp": seconds_ago(60), "lastTimestamp": seconds_ago(60)}],
+        "metadata": {"attemptCount": 0, "lastAttemptAt": null, "nextRetryAt": null, "error": null},
+        "lastCheck": {"verdict": "pass", "message": "ok", "reason": "", "kind": null, "at": seconds_ago(4),
+            "durationMs": 3.2, "probe": "tool-call", "tool": "whoami"},
+        "restarts": 0, "image": null, "protocolVersion": "2025-11-25", "version": 3,
+        "createdAt": seconds_ago(61), "updatedAt": seconds_ago(4), "aFieldOfTomorrow": true,
+    })
+}
+
+/// A server with one replica that works.
+pub fn server(name: &str) -> Value {
+    json!({
+        "kind": "server", "name": name, "transport": "STDIO", "command": ["mcpd", "demo-server"], "replicas": 1,
+        "labels": {"team": "dev"}, "healthCheck": {"tool": "whoami", "intervalSeconds": 5},
+        "env": [{"name": "A", "valueFrom": {"secretRef": {"name": "s", "key": "k"}}}],
+        "id": "s1", "conditions": [], "readyReplicas": 1, "verifiedReplicas": 1, "runningReplicas": 1,
+        "updatedReplicas": 1, "currentReplicas": 1, "warnings": ["secret s is not there"], "rollout": null,
+        "version": 1, "createdAt": seconds_ago(61), "updatedAt": seconds_ago(61), "aFieldOfTomorrow": true,
+    })
+}
+
+/// A list of views.
+pub fn items(items: &[Value]) -> Value {
+    json!({ "items": items })
+}

@@ -1,0 +1,69 @@
+//! What is kept for an instance between its checks, so that a check has nothing to build.
+
+use std::sync::Arc;
+
+use mcpd_mcp::Connection;
+use mcpd_probe::{Calls, Grant, Target};
+use tokio::time::Instant;
+
+use super::calls::LiveCalls;
+use crate::metrics::{CheckMetrics, Metrics};
+use crate::state::{Cell, CheckPlan};
+
+/// An instance that is checked.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// How it is checked.
+    pub(super) plan: Arc<CheckPlan>,
+    /// Its due times are `base + n × interval`.
+    pub(super) base: Instant,
+    /// What its probe is told, built with the first check through a connection.
+    pub(super) view: Option<View>,
+}
+
+/// What a probe sees of a connected instance.
+#[derive(Clone)]
+pub(super) struct View {
+    pub(super) connection: Connection,
+    pub(super) target: Arc<Target>,
+    pub(super) grant: Arc<Grant>,
+    pub(super) calls: Arc<dyn Calls>,
+    pub(super) metrics: CheckMetrics,
+}
+
+impl Watch {
+    pub(super) fn new(plan: Arc<CheckPlan>, base: Instant) -> Self {
+        Self { plan, base, view: None }
+    }
+}
+
+impl View {
+    pub(super) fn new(cell: &Cell, plan: &CheckPlan, connection: Connection, metrics: &Metrics) -> Self {
+        let target = Target {
+            server: cell.server.to_string(),
+            instance: cell.id.to_string(),
+            transport: connection.transport().to_owned(),
+            protocol_version: Some(connection.protocol_version().to_owned()),
+            server_info: Some(cell.redactor().mask(connection.server_info()).into_owned()),
+            info: "{}".to_owned(),
+            config: plan.config.clone(),
+            tool: plan.tool.clone(),
+            arguments: plan.arguments.clone(),
+        };
+        let tools = plan.allowed_tools.iter().cloned();
+        let methods = plan.allowed_methods.iter().cloned();
+        Self {
+            target: Arc::new(target),
+            grant: Arc::new(Grant::new(plan.tool.as_deref(), tools, methods)),
+            calls: Arc::new(LiveCalls::new(connection.clone(), cell.redactor())),
+            metrics: metrics.checks_of(&cell.server, &plan.probe),
+            connection,
+        }
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! After a start: what the store holds is taken over, and what an earlier mcpd left is ended (behaviour 5.7, 5.8).
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use mcpd_core::instance::Instance;
+
+use super::Context;
+use crate::runtime::{Handle, Known};
+use crate::state::Cell;
+use crate::store::{InstanceRow, ServerRow};
+
+/// Ends what is left, puts all instances on the board, and gives the servers to be driven.
+pub(super) async fn load(context: &Arc<Context>) -> anyhow::Result<Vec<ServerRow>> {
+    let rows = context.store.list_instances().await.context("cannot read the instances from the store")?;
+    let report = context
+        .runtime
+        .sweep(rows.iter().map(known).collect())
+        .await
+        .context("cannot end what an earlier mcpd left behind, so nothing is started")?;
+    for instance in &report.ended {
+        tracing::info!(%instance, "ended what an earlier mcpd had left of this instance");
+    }
+    for row in rows {
+        take_over(context, row.instance).await?;
+    }
+    context.ledger.flushed().await.context("cannot write down what the restart changed")?;
+    context.store.list_servers().await.context("cannot read the servers from the store")
+}
+
+fn known(row: &InstanceRow) -> Known {
+    Known { instance: row.instance.id.clone(), handle: row.handle.clone().map(Handle) }
+}
+
+async fn take_over(context: &Context, instance: Instance) -> anyhow::Result<()> {
+    let now = context.clock.now();
+    let cell = Cell::new(instance.interrupted(&context.settings.schedule, now), now);
+    let checks = context.store.list_checks(&cell.id).await.context("cannot read checks from the store")?;
+    for check in checks.into_iter().rev() {
+        cell.push_check(Arc::new(check));
+    }
+    context.board.put_instance(&cell);
+    context.ledger.note(&cell);
+    Ok(())
+}

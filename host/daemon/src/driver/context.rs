@@ -1,0 +1,98 @@
+//! What every part of the driver works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mcpd_core::backoff::Schedule;
+use mcpd_core::conditions::ConditionType;
+use mcpd_core::instance::{Instance, Moment};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::checks::Checks;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::runtime::Runtime;
+use crate::secrets::Resolver;
+use crate::state::{Board, Cell, Change, Ledger};
+use crate::store::Store;
+
+/// Ports, state and settings of the driver.
+pub struct Context {
+    /// What is known now.
+    pub board: Arc<Board>,
+    /// Writes it down.
+    pub ledger: Ledger,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Runs instances.
+    pub runtime: Arc<dyn Runtime>,
+    /// Resolves secrets.
+    pub secrets: Arc<Resolver>,
+    /// Checks what is connected.
+    pub checks: Arc<Checks>,
+    /// Time and chance.
+    pub clock: Clock,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+    /// Numbers from the configuration.
+    pub settings: Settings,
+    /// Every task of the driver.
+    pub tasks: TaskTracker,
+    /// Ends them.
+    pub end: CancellationToken,
+    /// Attempts that may be under way at once, so that a fleet does not start as one.
+    pub starts: Semaphore,
+}
+
+/// Numbers from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The backoff in force.
+    pub schedule: Schedule,
+    /// After how long in service the count of attempts is forgotten.
+    pub count_reset_after: Duration,
+    /// The longest time between two looks at a server.
+    pub scan: Duration,
+}
+
+impl Context {
+    /// Changes an instance as of now, tells the watchers, and has it written down soon.
+    pub fn change(&self, cell: &Arc<Cell>, change: impl FnOnce(Instance, Moment<'_>) -> Instance) {
+        let now = self.clock.now();
+        let moment = Moment { now, schedule: &self.settings.schedule, chance: self.clock.chance() };
+        cell.transition(now, |instance| change(instance, moment), |_| ());
+        self.ledger.note(cell);
+        self.board.publish(Change::Instance(cell.id.clone()));
+    }
+
+    /// The same, and it is safe on disk when this returns true. A store that does not answer is logged.
+    pub async fn change_safely(
+        &self,
+        cell: &Arc<Cell>,
+        change: impl FnOnce(Instance, Moment<'_>) -> Instance,
+    ) -> bool {
+        self.change(cell, change);
+        match self.ledger.persist(cell).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(instance = %cell.id, server = %cell.server, error = %error, "state not written");
+                false
+            }
+        }
+    }
+
+    /// Somebody should look at the server.
+    pub fn ring(&self, server: &str) {
+        if let Some(server) = self.board.find_server(server) {
+            server.bell.notify_one();
+        }
+    }
+
+    /// When a condition of the instance changed last.
+    pub fn since(&self, cell: &Cell, condition: ConditionType) -> Option<Timestamp> {
+        cell.read(|instance| instance.conditions.find(condition).map(|c| c.last_transition_at))
+    }
+}

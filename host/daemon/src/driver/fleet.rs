@@ -1,0 +1,123 @@
+//! The tasks of all servers: one each, started when a server appears, ended when it is forgotten.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mcpd_core::instance::{AfterStop, Count};
+use mcpd_core::name::ServerName;
+use mcpd_core::time::after;
+
+use super::{Context, boot, exits, server};
+use crate::state::{Cell, Defaults, Desired, DesiredError, ServerCell};
+use crate::store::{ServerRow, StoreError};
+
+/// Instances that a changed secret or a recovered backend wakes start spread over this time (behaviour 3.7).
+const WAKE_SPREAD: Duration = Duration::from_secs(1);
+
+/// All servers at work.
+pub struct Fleet {
+    context: Arc<Context>,
+    defaults: Defaults,
+    driven: Arc<Mutex<BTreeSet<ServerName>>>,
+}
+
+impl Fleet {
+    /// A fleet with nobody in it.
+    pub fn new(context: Arc<Context>, defaults: Defaults) -> Self {
+        Self { context, defaults, driven: Arc::default() }
+    }
+
+    /// Takes over what the store holds, ends what an earlier mcpd left, and starts to drive. Servers whose
+    /// manifest cannot be read are left alone and named in the log.
+    pub async fn boot(&self) -> anyhow::Result<()> {
+        let context = &self.context;
+        context.tasks.spawn(exits::watch(Arc::clone(context)));
+        for row in boot::load(context).await? {
+            if let Err(error) = self.server_changed(&row) {
+                tracing::error!(server = %row.name, error = %error, "server left alone");
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wanted of a server was written to the store.
+    pub fn server_changed(&self, row: &ServerRow) -> Result<(), DesiredError> {
+        let desired = Desired::from_row(row, &self.defaults)?;
+        let check = desired.check.clone();
+        let server = self.context.board.put_server(desired);
+        self.context.checks.plan_changed(&row.name, check);
+        self.ensure_driven(&server);
+        server.bell.notify_one();
+        Ok(())
+    }
+
+    /// A secret was written or deleted: who waits for it is attempted at once, with a fresh count, and who
+    /// uses it is rolled when its value changed (behaviour 3.7, 4.6).
+    pub fn secret_changed(&self, secret: &str) {
+        self.wake(Count::Reset, |desired| desired.secret_refs().any(|reference| reference.name == secret));
+    }
+
+    /// A backend was changed or recovered: who waits is attempted at once; the count goes on.
+    pub fn backend_changed(&self, _backend: &str) {
+        self.wake(Count::Keep, |desired| desired.secret_refs().next().is_some());
+    }
+
+    /// A person wants this instance gone; another takes its place.
+    pub fn delete_instance(&self, cell: &Arc<Cell>) {
+        self.context.change(cell, |instance, moment| {
+            instance.stopping(AfterStop::Remove, "a person asked for it", moment.now)
+        });
+        self.context.ring(cell.server.as_str());
+    }
+
+    /// Ends all work in order: no pass, no attempt, then every instance is stopped.
+    pub async fn shut_down(&self) {
+        self.context.end.cancel();
+        self.context.tasks.close();
+        self.context.tasks.wait().await;
+        let stops = self.context.board.instances().into_iter().map(|cell| {
+            let runtime = Arc::clone(&self.context.runtime);
+            async move { runtime.stop(&cell.id).await.map_err(|error| (cell.id.clone(), error)) }
+        });
+        for stopped in futures::future::join_all(stops).await {
+            if let Err((instance, error)) = stopped {
+                tracing::error!(%instance, error = %error, "instance not stopped");
+            }
+        }
+    }
+
+    /// Everything that was noted is on disk.
+    pub async fn flush(&self) -> Result<(), Arc<StoreError>> {
+        self.context.ledger.flushed().await
+    }
+
+    fn wake(&self, count: Count, uses: impl Fn(&Desired) -> bool) {
+        let context = &self.context;
+        for server in context.board.servers().into_iter().filter(|server| uses(&server.desired())) {
+            for cell in context.board.instances_of(server.name.as_str()) {
+                if cell.read(|instance| instance.next_retry_at().is_some()) {
+                    let wait = context.clock.chance().of(WAKE_SPREAD);
+                    context.change(&cell, |instance, moment| {
+                        instance.woken(after(moment.now, wait), count, moment.now)
+                    });
+                }
+            }
+            server.forget_secrets();
+            server.bell.notify_one();
+        }
+    }
+
+    fn ensure_driven(&self, server: &Arc<ServerCell>) {
+        let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
+        if !driven.insert(server.name.clone()) {
+            return;
+        }
+        let (context, server, driven) = (Arc::clone(&self.context), Arc::clone(server), Arc::clone(&self.driven));
+        self.context.tasks.spawn(async move {
+            let name = server.name.clone();
+            server::drive(context, server).await;
+            driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        });
+    }
+}

@@ -1,0 +1,23 @@
+//! The one place that acts: brings what runs in line with what is wanted.
+//!
+//! ```text
+//!  bell | runtime event | nextRetryAt | scan ─► observe ─► decide ─► execute ─► write down ─► publish
+//!                                      (server.rs)   (mcpd-core)   (attempt.rs, stop.rs, link.rs)
+//! ```
+//!
+//! One task per server ([`server`]); it never waits for an attempt or a stop, which run beside it, one per
+//! instance at most. A bell says *look*, never *what changed*. A retry is made in one place only: the next
+//! pass. What crashes comes back ([`boot`]).
+
+mod attempt;
+mod boot;
+mod context;
+mod exits;
+mod fleet;
+mod launch;
+mod link;
+mod server;
+mod stop;
+
+pub use context::{Context, Settings};
+pub use fleet::Fleet;

@@ -1,0 +1,213 @@
+//! The task that drives one server: look, decide, act, look again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use mcpd_core::decide::{Action, Plan, Snapshot, Step, decide};
+use mcpd_core::instance::{AfterStop, Count, Instance};
+use mcpd_core::name::InstanceId;
+use mcpd_core::server::{Revision, Server};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, attempt, stop};
+use crate::state::{Cell, Change, Desired, ServerCell};
+
+/// Drives a server until it is forgotten or mcpd ends.
+pub(super) async fn drive(context: Arc<Context>, server: Arc<ServerCell>) {
+    let mut driver = Driver { context, server, work: JoinSet::new(), in_flight: HashMap::new() };
+    while driver.turn().await == Next::Look {}
+    driver.finish().await;
+}
+
+/// One server and the work under way for it.
+struct Driver {
+    context: Arc<Context>,
+    server: Arc<ServerCell>,
+    work: JoinSet<InstanceId>,
+    in_flight: HashMap<InstanceId, Work>,
+}
+
+/// An attempt or a stop under way.
+struct Work {
+    cancel: CancellationToken,
+    task: AbortHandle,
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Look,
+    End,
+}
+
+impl Driver {
+    /// One pass, and the wait for the next reason to look.
+    async fn turn(&mut self) -> Next {
+        let begun = Instant::now();
+        let plan = self.pass().await;
+        self.context.metrics.reconcile_pass(begun.elapsed());
+        if plan.steps.iter().any(|step| step.action == Action::Forget) && self.forget().await {
+            return Next::End;
+        }
+        self.wait(&plan).await
+    }
+
+    async fn wait(&mut self, plan: &Plan) -> Next {
+        let scan_at = Instant::now() + self.context.settings.scan;
+        let look_at = plan.look_again_at.map_or(scan_at, |at| self.context.clock.instant_of(at).min(scan_at));
+        tokio::select! {
+            () = self.context.end.cancelled() => return Next::End,
+            () = self.server.bell.notified() => {}
+            Some(done) = self.work.join_next_with_id() => self.done(done.map_or_else(|e| e.id(), |(id, _)| id)),
+            () = tokio::time::sleep_until(look_at) => {
+                if look_at == scan_at {
+                    self.server.forget_secrets();
+                }
+            }
+        }
+        Next::Look
+    }
+
+    /// Snapshot → decide → execute.
+    async fn pass(&mut self) -> Plan {
+        let desired = self.server.desired();
+        let wanted = desired.to_core(self.secrets(&desired).await);
+        let cells = self.context.board.instances_of(self.server.name.as_str());
+        let instances: Vec<Instance> = cells.iter().map(|cell| cell.snapshot()).collect();
+        let in_flight: BTreeSet<InstanceId> = self.in_flight.keys().cloned().collect();
+        let plan = decide(&Snapshot {
+            now: self.context.clock.now(),
+            server: &wanted,
+            instances: &instances,
+            in_flight: &in_flight,
+            count_reset_after: self.context.settings.count_reset_after,
+        });
+        self.server.set_plan(plan.clone());
+        for step in &plan.steps {
+            tracing::debug!(server = %self.server.name, action = ?step.action, why = %step.why, "step");
+            self.execute(step, &desired, &wanted);
+        }
+        if !plan.steps.is_empty() {
+            self.context.board.publish(Change::Server(self.server.name.clone()));
+        }
+        plan
+    }
+
+    /// The hash of the secrets in use, asked for anew when somebody said that it may have changed.
+    async fn secrets(&self, desired: &Desired) -> Option<String> {
+        if !self.server.are_secrets_known() {
+            let hash = self.context.secrets.fingerprint(&desired.env).await;
+            self.server.set_secrets(hash);
+        }
+        self.server.secrets()
+    }
+
+    fn execute(&mut self, step: &Step, desired: &Arc<Desired>, wanted: &Server) {
+        match &step.action {
+            Action::Create => self.create(wanted),
+            Action::Attempt(id) => self.attempt(id, desired, wanted),
+            Action::Refresh(id) => {
+                if let Some(cell) = self.context.board.find_instance(id.as_str()) {
+                    self.context.change(&cell, |instance, moment| {
+                        instance.woken(moment.now, Count::Reset, moment.now)
+                    });
+                }
+                self.attempt(id, desired, wanted);
+            }
+            Action::Cancel(id) => self.cancel(id),
+            Action::Stop(id, then) => self.stop(id, then, &step.why),
+            Action::ResetCount(id) => {
+                if let Some(cell) = self.context.board.find_instance(id.as_str()) {
+                    self.context.change(&cell, |instance, moment| instance.count_reset(moment.now));
+                }
+            }
+            Action::Forget => {}
+        }
+    }
+
+    fn create(&self, wanted: &Server) {
+        let now = self.context.clock.now();
+        let id = loop {
+            let id = InstanceId::from_chance(self.context.clock.random());
+            if self.context.board.find_instance(id.as_str()).is_none() {
+                break id;
+            }
+        };
+        let revision = Revision { secrets: None, ..wanted.revision.clone() };
+        let cell = Cell::new(Instance::new(id, wanted.name.clone(), revision, now), now);
+        self.context.board.put_instance(&cell);
+        self.context.ledger.note(&cell);
+        self.server.bell.notify_one();
+    }
+
+    fn attempt(&mut self, id: &InstanceId, desired: &Arc<Desired>, wanted: &Server) {
+        let Some(cell) = self.context.board.find_instance(id.as_str()) else { return };
+        let cancel = self.context.end.child_token();
+        let work = attempt::attempt(
+            Arc::clone(&self.context),
+            cell,
+            Arc::clone(desired),
+            wanted.revision.clone(),
+            cancel.clone(),
+        );
+        self.begin(id, cancel, work);
+    }
+
+    fn stop(&mut self, id: &InstanceId, then: &AfterStop, why: &str) {
+        let Some(cell) = self.context.board.find_instance(id.as_str()) else { return };
+        let then = then.clone();
+        self.context.change(&cell, |instance, moment| instance.stopping(then, why, moment.now));
+        if self.in_flight.contains_key(id) {
+            // The work under way ends first; the pass after it stops what is there.
+            self.cancel(id);
+            return;
+        }
+        self.begin(id, CancellationToken::new(), stop::stop(Arc::clone(&self.context), cell));
+    }
+
+    fn begin(
+        &mut self,
+        id: &InstanceId,
+        cancel: CancellationToken,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let done = id.clone();
+        let task = self.work.spawn(async move {
+            work.await;
+            done
+        });
+        self.in_flight.insert(id.clone(), Work { cancel, task });
+    }
+
+    fn cancel(&self, id: &InstanceId) {
+        if let Some(work) = self.in_flight.get(id) {
+            work.cancel.cancel();
+        }
+    }
+
+    fn done(&mut self, task: tokio::task::Id) {
+        self.in_flight.retain(|_, work| work.task.id() != task);
+    }
+
+    /// Removes the rows of a deleted server whose instances are proved gone (behaviour 5.6).
+    async fn forget(&self) -> bool {
+        match self.context.store.forget_server(&self.server.name).await {
+            Ok(()) => {
+                self.context.board.remove_server(&self.server.name);
+                self.context.metrics.forget_server(&self.server.name);
+                self.context.checks.forget_server(&self.server.name);
+                true
+            }
+            Err(error) => {
+                tracing::error!(server = %self.server.name, error = %error, "server not forgotten yet");
+                false
+            }
+        }
+    }
+
+    /// Lets the work under way end: attempts are cancelled with mcpd's own end, stops are bounded.
+    async fn finish(mut self) {
+        while self.work.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,53 @@
+//! Stopping an instance and proving it gone (behaviour 5.3, 5.5).
+
+use std::sync::Arc;
+
+use mcpd_core::instance::{AfterStop, Moment, Phase, Stopping};
+
+use super::Context;
+use crate::state::Cell;
+
+/// Stops an instance; what comes after stands in its phase.
+pub(super) async fn stop(context: Arc<Context>, cell: Arc<Cell>) {
+    context.checks.forget(&cell.id);
+    if let Some(connection) = cell.connection() {
+        connection.close();
+    }
+    if let Err(error) = context.runtime.stop(&cell.id).await {
+        tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not stopped");
+        context.change(&cell, |instance, moment| instance.stop_failed(error.to_string(), moment));
+        return;
+    }
+    if let Some(run) = cell.run() {
+        cell.end_run(run.number);
+    }
+    if cell.read(|instance| is_leaving(&instance.phase)) {
+        remove(&context, &cell).await;
+    } else {
+        context.change_safely(&cell, |instance, moment| gone(instance, moment)).await;
+    }
+}
+
+fn is_leaving(phase: &Phase) -> bool {
+    matches!(phase, Phase::Stopping(Stopping { then: AfterStop::Remove, .. }))
+}
+
+/// It stays, as a failed attempt; one that was asked to leave meanwhile is found by the next pass.
+fn gone(instance: mcpd_core::instance::Instance, moment: Moment<'_>) -> mcpd_core::instance::Instance {
+    if is_leaving(&instance.phase) {
+        return instance;
+    }
+    let before = instance.clone();
+    instance.gone(moment).unwrap_or(before)
+}
+
+/// Its row, its folder and its logs go with it.
+async fn remove(context: &Context, cell: &Arc<Cell>) {
+    if let Err(error) = context.runtime.remove(&cell.id).await {
+        tracing::warn!(instance = %cell.id, %error, "what was kept of an instance could not be removed");
+    }
+    match context.ledger.remove(cell).await {
+        Ok(()) => context.board.remove_instance(&cell.id),
+        Err(error) => tracing::error!(instance = %cell.id, %error, "row of an instance not removed yet"),
+    }
+}

@@ -1,0 +1,26 @@
+//! The daemon's own log, on stderr.
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::{LogFormat, Telemetry};
+
+/// Starts the log as configured.
+///
+/// # Errors
+/// A filter that cannot be read, named.
+pub fn start(telemetry: &Telemetry) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&telemetry.log)
+        .with_context(|| format!("telemetry.log {:?} is not a filter", telemetry.log))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE)
+        .with_target(false);
+    match telemetry.format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! What every runtime must do, as tests over the port. Not part of the library: the test binary `runtime`
+//! includes this file and runs it for each adapter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use mcpd::runtime::{
+    Attempt, Exit, Launch, LogQuery, Presence, Runtime, RuntimeError, RuntimeEvent, StartRequest, Started,
+};
+use mcpd_core::name::{InstanceId, ServerName};
+use mcpd_core::secret::{MASK, Redactor, SecretValue};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, timeout};
+
+/// No wait of a test lasts longer; nothing here should take a tenth of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// An exit is noticed within this time (issues 2 and 3).
+const NOTICED_WITHIN: Duration = Duration::from_millis(200);
+
+/// A runtime under test, and how it runs a script with `/bin/sh`.
+pub(crate) struct Subject {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) shell: fn(&str) -> Launch,
+    pub(crate) missing: Launch,
+}
+
+impl Subject {
+    pub(crate) fn request(&self, instance: &str, script: &str) -> StartRequest {
+        request(instance, (self.shell)(script))
+    }
+
+    pub(crate) async fn start(&self, instance: &str, script: &str) -> Started {
+        within(self.runtime.start(self.request(instance, script))).await.unwrap()
+    }
+
+    pub(crate) async fn stop(&self, instance: &str) {
+        within(self.runtime.stop(&InstanceId::new(instance))).await.unwrap();
+    }
+
+    async fn logs(&self, instance: &str, attempt: Attempt) -> Vec<String> {
+        let query = LogQuery { tail: None, attempt };
+        let lines = self.runtime.logs(&InstanceId::new(instance), query).await.unwrap();
+        lines.into_iter().map(|line| line.text).collect()
+    }
+}
+
+/// A request without an environment of its own.
+pub(crate) fn request(instance: &str, launch: Launch) -> StartRequest {
+    StartRequest {
+        instance: InstanceId::new(instance),
+        server: ServerName::new("server"),
+        launch,
+        args: Vec::new(),
+        cwd: None,
+        env: Vec::new(),
+        redactor: Redactor::default(),
+    }
+}
+
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("nothing may take this long")
+}
+
+pub(crate) async fn line(started: &mut Started) -> String {
+    let mut line = String::new();
+    let mut stdout = BufReader::with_capacity(1, &mut started.stdout);
+    within(stdout.read_line(&mut line)).await.unwrap();
+    line.trim_end().to_owned()
+}
+
+/// Everything up to the end of stdout, which comes when nobody of the tree holds it any more.
+pub(crate) async fn rest(started: &mut Started) -> String {
+    let mut text = String::new();
+    within(started.stdout.read_to_string(&mut text)).await.unwrap();
+    text
+}
+
+pub(crate) async fn exit(events: &mut Receiver<RuntimeEvent>, started: &Started) -> (Exit, String) {
+    loop {
+        let RuntimeEvent::Exited { run, exit, stderr_tail, .. } = within(events.recv()).await.unwrap();
+        if run == started.run {
+            return (exit, stderr_tail);
+        }
+    }
+}
+
+pub(crate) async fn streams_pass_through(subject: &Subject) {
+    let mut started = subject.start("streams", "cat").await;
+    started.stdin.write_all(b"hello\n").await.unwrap();
+    assert_eq!(line(&mut started).await, "hello");
+    assert!(started.handle.0.len() > 1);
+    subject.stop("streams").await;
+    assert_eq!(rest(&mut started).await, "");
+}
+
+pub(crate) async fn an_exit_is_an_event_with_its_code_and_last_words(subject: &Subject) {
+    let mut events = subject.runtime.subscribe();
+    let started = subject.start("code", "echo one >&2; echo last words >&2; exit 7").await;
+    assert_eq!(exit(&mut events, &started).await, (Exit::Code(7), "one\nlast words".to_owned()));
+    let started = subject.start("code", "exit 0").await;
+    assert_eq!(exit(&mut events, &started).await, (Exit::Code(0), String::new()));
+}
+
+pub(crate) async fn an_exit_is_noticed_at_once(subject: &Subject) {
+    let mut fastest = PATIENCE;
+    for _ in 0..3 {
+        let mut events = subject.runtime.subscribe();
+        // What the server leaves holds its streams: the exit must not wait for their ends.
+        let mut started = subject.start("at-once", "sleep 1000 & read go; exit 1").await;
+        let before = Instant::now();
+        started.stdin.write_all(b"go\n").await.unwrap();
+        exit(&mut events, &started).await;
+        fastest = fastest.min(before.elapsed());
+    }
+    assert!(fastest < NOTICED_WITHIN, "{fastest:?}");
+}
+
+pub(crate) async fn a_missing_program_fails_the_start(subject: &Subject) {
+    let error = within(subject.runtime.start(request("missing", subject.missing.clone()))).await.unwrap_err();
+    assert!(error.to_string().contains("No such file or directory"), "{error}");
+    assert!(within(subject.runtime.list()).await.unwrap().is_empty());
+    subject.start("missing", "cat").await;
+    subject.stop("missing").await;
+}
+
+pub(crate) async fn a_stop_closes_stdin_first(subject: &Subject) {
+    let mut events = subject.runtime.subscribe();
+    let started = subject.start("gentle", "trap 'exit 1' TERM; cat; echo bye >&2; exit 0").await;
+    subject.stop("gentle").await;
+    assert_eq!(exit(&mut events, &started).await, (Exit::Code(0), "bye".to_owned()));
+}
+
+pub(crate) async fn a_stop_then_says_term(subject: &Subject) {
+    let mut events = subject.runtime.subscribe();
+    let script = "trap 'echo asked >&2; exit 3' TERM; echo ready; while :; do sleep 0.01; done";
+    let mut started = subject.start("term", script).await;
+    assert_eq!(line(&mut started).await, "ready");
+    subject.stop("term").await;
+    let (exit, words) = exit(&mut events, &started).await;
+    assert_eq!(exit, Exit::Code(3));
+    assert!(words.contains("asked"), "{words}");
+}
+
+pub(crate) async fn a_stop_kills_in_the_end(subject: &Subject) {
+    let mut events = subject.runtime.subscribe();
+    let mut started = subject.start("kill", "trap '' TERM; echo ready; while :; do sleep 0.01; done").await;
+    assert_eq!(line(&mut started).await, "ready");
+    subject.stop("kill").await;
+    assert_eq!(rest(&mut started).await, "");
+    let (exit, _) = exit(&mut events, &started).await;
+    assert_eq!(exit, Exit::Signal(9));
+}
+
+/// Children of all kinds: plain, in a session of their own, orphaned, deaf to TERM.
+pub(crate) const TREE: &str = "trap '' TERM; sleep 1000 & setsid sleep 1000 & \
+    (setsid sh -c 'sleep 1000 & sleep 1000' &) ; (sleep 1000 &) ; echo ready; ";
+
+pub(crate) async fn a_stop_ends_the_whole_tree(subject: &Subject) {
+    let mut started = subject.start("tree", &format!("{TREE} wait")).await;
+    assert_eq!(line(&mut started).await, "ready");
+    subject.stop("tree").await;
+    assert_eq!(rest(&mut started).await, "");
+    assert!(within(subject.runtime.list()).await.unwrap().is_empty());
+}
+
+pub(crate) async fn an_exit_ends_the_whole_tree(subject: &Subject) {
+    let mut events = subject.runtime.subscribe();
+    let mut started = subject.start("leaver", &format!("{TREE} exit 0")).await;
+    assert_eq!(exit(&mut events, &started).await.0, Exit::Code(0));
+    assert_eq!(rest(&mut started).await, "ready\n");
+}
+
+pub(crate) async fn one_instance_never_runs_twice(subject: &Subject) {
+    let _started = subject.start("twice", "cat").await;
+    let error = within(subject.runtime.start(subject.request("twice", "cat"))).await.unwrap_err();
+    assert!(matches!(error, RuntimeError::StillThere { .. }), "{error}");
+    let owned = within(subject.runtime.list()).await.unwrap();
+    assert_eq!(owned.iter().map(|owned| owned.presence).collect::<Vec<_>>(), [Presence::Running]);
+    subject.stop("twice").await;
+}
+
+pub(crate) async fn a_stop_of_nothing_is_done(subject: &Subject) {
+    subject.stop("unknown").await;
+    let unknown = InstanceId::new("unknown");
+    within(subject.runtime.remove(&unknown)).await.unwrap();
+    let error = subject.runtime.logs(&unknown, LogQuery::default()).await.unwrap_err();
+    assert!(matches!(error, RuntimeError::UnknownInstance { .. }), "{error}");
+}
+
+pub(crate) async fn logs_are_masked_and_keep_the_attempt_before(subject: &Subject) {
+    let mut events = subject.runtime.subscribe();
+    let token = SecretValue::new("hunter22-hunter22".to_owned());
+    let script = "echo \"token is $TOKEN\" >&2; echo noise; exit 1";
+    let request = || StartRequest {
+        env: vec![("TOKEN".to_owned(), token.clone())],
+        redactor: Redactor::new([&token]),
+        ..subject.request("masked", script)
+    };
+    let started = within(subject.runtime.start(request())).await.unwrap();
+    assert_eq!(exit(&mut events, &started).await.1, format!("token is {MASK}"));
+    subject.runtime.append_log(&InstanceId::new("masked"), b"noise about hunter22-hunter22");
+    let expected = [format!("token is {MASK}"), format!("noise about {MASK}")];
+    assert_eq!(subject.logs("masked", Attempt::Current).await, expected);
+    let started = subject.start("masked", "exit 0").await;
+    exit(&mut events, &started).await;
+    assert_eq!(subject.logs("masked", Attempt::Previous).await, expected);
+}
+
+pub(crate) async fn a_log_is_followed_until_the_instance_is_removed(subject: &Subject) {
+    let mut started = subject.start("followed", "echo one >&2; read go; echo two >&2; cat").await;
+    let id = InstanceId::new("followed");
+    let mut lines = subject.runtime.follow_logs(&id, LogQuery::default()).await.unwrap();
+    assert_eq!(within(lines.next()).await.unwrap().text, "one");
+    started.stdin.write_all(b"go\n").await.unwrap();
+    assert_eq!(within(lines.next()).await.unwrap().text, "two");
+    within(subject.runtime.remove(&id)).await.unwrap();
+    assert!(within(lines.next()).await.is_none());
+}
+
+pub(crate) async fn a_start_that_is_given_up_leaves_nothing(subject: &Subject) {
+    for patience_us in [0, 500, 2_000, 8_000] {
+        let start = subject.runtime.start(subject.request("given-up", TREE));
+        let _ = timeout(Duration::from_micros(patience_us), start).await;
+        subject.stop("given-up").await;
+        assert!(within(subject.runtime.list()).await.unwrap().is_empty());
+    }
+}

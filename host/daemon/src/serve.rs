@@ -1,0 +1,75 @@
+//! `mcpd serve` and `mcpd up`: from a configuration to a daemon that listens, and back to nothing.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::config::{Config, Environment};
+use crate::{http, up};
+
+/// Serves until a signal ends it. Applies `files` once it listens, and shows what becomes of them.
+///
+/// # Errors
+/// Whatever keeps it from starting, and a store that could not be written at the end.
+#[expect(clippy::print_stderr, reason = "the one line that tells where it listens")]
+pub async fn serve(config: Config, environment: Environment, files: Option<Vec<PathBuf>>) -> anyhow::Result<()> {
+    let address = config.listen.address;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let files = files.map(|files| up::read(&files)).transpose()?;
+    let app = App::start(config, &environment).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    app.publish(&url)?;
+    let api = http::serve(Arc::clone(&app), listener);
+    eprintln!("listening on {url}");
+    watch_signals(app.end.clone())?;
+    let shown = async {
+        match files {
+            Some(manifests) => up::up(&app, manifests).await,
+            None => std::future::pending().await,
+        }
+    };
+    let outcome = until(&app.end, api, shown).await;
+    eprintln!("stopping");
+    let stopped = app.stop().await;
+    outcome.and(stopped)
+}
+
+/// Whatever ends first ends all: a signal, the API, or an apply that failed.
+async fn until(
+    end: &CancellationToken,
+    api: impl Future<Output = anyhow::Result<()>>,
+    shown: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = end.cancelled() => Ok(()),
+        served = api => served.context("the API ended"),
+        shown = shown => shown,
+    }
+}
+
+/// The first SIGINT or SIGTERM ends mcpd in order. The second one ends it at once; the guardians of its servers
+/// then end them.
+fn watch_signals(end: CancellationToken) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    #[expect(clippy::disallowed_methods, reason = "it waits for a signal as long as the process lives")]
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if first {
+                end.cancel();
+            }
+        }
+        std::process::exit(130);
+    });
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What can build guests on this machine: rustup with a wasm32 target, else Debian's Rust with its sources.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_LINKER: &str = "/usr/bin/wasm-ld-19";
+
+/// One way of building guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Toolchain {
+    /// rustup's `wasm32-unknown-unknown`: core modules without any WASI import.
+    RustupUnknown,
+    /// rustup's `wasm32-wasip2`: components that import WASI.
+    RustupWasip2,
+    /// Debian's `rustc-web cargo-web rust-web-src lld-19`, which build the standard library too.
+    Debian,
+}
+
+impl Toolchain {
+    /// The first that is there; the one without WASI imports before the one with them.
+    pub(crate) fn find() -> Result<Self> {
+        let rustup =
+            output(Command::new("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
+        if rustup.lines().any(|target| target == Self::RustupUnknown.target()) {
+            Ok(Self::RustupUnknown)
+        } else if [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_LINKER].iter().all(|path| Path::new(path).exists()) {
+            Ok(Self::Debian)
+        } else if rustup.lines().any(|target| target == Self::RustupWasip2.target()) {
+            Ok(Self::RustupWasip2)
+        } else {
+            bail!(
+                "nothing here builds WebAssembly: run `rustup target add wasm32-unknown-unknown`, or install \
+                 Debian's rustc-web, cargo-web, rust-web-src and lld-19"
+            )
+        }
+    }
+
+    /// The compilation target.
+    pub(crate) fn target(self) -> &'static str {
+        match self {
+            Self::RustupUnknown | Self::Debian => "wasm32-unknown-unknown",
+            Self::RustupWasip2 => "wasm32-wasip2",
+        }
+    }
+
+    /// Whether the compiler's output still has to be made a component.
+    pub(crate) fn gives_core_modules(self) -> bool {
+        self != Self::RustupWasip2
+    }
+
+    /// A word and a version that together say which bytes come out.
+    pub(crate) fn version(self) -> Result<String> {
+        let compiler = output(Command::new(self.rustc()).arg("--version"))?;
+        Ok(match self {
+            Self::Debian => {
+                format!("{}; {}", compiler, output(Command::new(DEBIAN_LINKER).arg("--version"))?)
+            }
+            _ => compiler,
+        })
+    }
+
+    /// Where the compiler keeps the sources of the standard library, for they show up in panic messages.
+    pub(crate) fn sysroot(self) -> Result<PathBuf> {
+        Ok(output(Command::new(self.rustc()).args(["--print", "sysroot"]))?.into())
+    }
+
+    /// `cargo build --release` for guests.
+    pub(crate) fn cargo_build(self) -> Command {
+        let mut command = Command::new(if self == Self::Debian { DEBIAN_CARGO } else { "cargo" });
+        command.args(["build", "--release", "--locked", "--target", self.target()]);
+        if self == Self::Debian {
+            command
+                .arg("-Zbuild-std=std,panic_abort")
+                .env("RUSTC", DEBIAN_RUSTC)
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER);
+        }
+        command
+    }
+
+    fn rustc(self) -> &'static str {
+        if self == Self::Debian { DEBIAN_RUSTC } else { "rustc" }
+    }
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("running {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed: {}", output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
