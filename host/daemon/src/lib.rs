@@ -4,6 +4,7 @@
 //! acts, [`checks`] for what finds out, and `app` for how it is put together.
 
 pub mod app;
+pub mod apply;
 pub mod args;
 pub mod chance;
 pub mod checks;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod data_dir;
 pub mod demo_server;
 pub mod driver;
+pub mod http;
 pub mod metrics;
 pub mod router;
 pub mod runtime;
