@@ -60,7 +60,7 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn parts(&self) -> Vec<PartView>;
 
     /// All metrics in the text format of Prometheus.
-    fn metrics(&self) -> String;
+    async fn metrics(&self) -> String;
 }
 
 /// Which lines of a log are asked for.
