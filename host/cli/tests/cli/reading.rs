@@ -46,6 +46,18 @@ async fn kinds_have_several_words_and_names_two_forms() {
 }
 
 #[tokio::test]
+async fn a_server_stands_for_its_most_telling_instance() {
+    let fake = Fake::start().await;
+    let mut all = ["aaaaaa", "bbbbbb", "cccccc"].map(|id| instance(id, "demo"));
+    all[1]["healthStatus"] = json!("unhealthy");
+    fake.json("GET /instances?server=demo", items(&all)).json("GET /instances/bbbbbb", all[1].clone());
+    assert_eq!(mcpctl(&fake, "get inst demo -o name").await.stdout, "instance/bbbbbb\n");
+    all[2]["status"] = json!("ERROR");
+    fake.json("GET /instances?server=demo", items(&all)).json("GET /instances/cccccc", all[2].clone());
+    assert_eq!(mcpctl(&fake, "get inst demo -o name").await.stdout, "instance/cccccc\n");
+}
+
+#[tokio::test]
 async fn json_is_the_answer_of_the_daemon() {
     let fake = fleet().await;
     let one: Value =
