@@ -1,5 +1,4 @@
 //! What a check costs beside the server's own work, split up; and compiling against loading compiled code.
-#![expect(missing_docs, reason = "criterion's macros make the items")]
 
 use std::hint::black_box;
 use std::path::PathBuf;

@@ -10,7 +10,6 @@ use crate::context::CheckContext;
 use crate::contract::mcp::Host;
 use crate::contract::types::{Failure, Host as Types};
 use crate::mcp::{Answer, Call};
-use crate::params::ParamsError;
 
 /// Pages of one `tools/list`; as in the contract.
 const PAGES_MAX: usize = 100;
@@ -24,7 +23,7 @@ impl Host for CheckContext {
         params: Option<String>,
         timeout_ms: Option<u32>,
     ) -> Result<String, Failure> {
-        let call = Call::of_request(method, params.as_deref()).map_err(invalid)?;
+        let call = Call::of_request(method, params.as_deref()).map_err(CallError::from)?;
         Ok(self.call(call, timeout_ms).await?.result)
     }
 
@@ -34,7 +33,7 @@ impl Host for CheckContext {
         arguments: String,
         timeout_ms: Option<u32>,
     ) -> Result<String, Failure> {
-        let call = Call::of_tool(name, &arguments).map_err(invalid)?;
+        let call = Call::of_tool(name, &arguments).map_err(CallError::from)?;
         let answer = self.call(call, timeout_ms).await?;
         answer.judged?;
         Ok(answer.result)
@@ -55,7 +54,7 @@ impl Host for CheckContext {
     }
 
     async fn defer_call_tool(&mut self, name: String, arguments: String) -> Result<(), Failure> {
-        let call = Call::of_tool(name, &arguments).map_err(invalid)?;
+        let call = Call::of_tool(name, &arguments).map_err(CallError::from)?;
         Ok(self.mcp.defer(call)?)
     }
 }
@@ -82,15 +81,11 @@ impl CheckContext {
 
     async fn tools_page(&mut self, cursor: Option<&str>) -> Result<ToolsPage, Failure> {
         let params = cursor.map(|cursor| serde_json::json!({ "cursor": cursor }).to_string());
-        let call = Call::of_request("tools/list".to_owned(), params.as_deref()).map_err(invalid)?;
+        let call = Call::of_request("tools/list".to_owned(), params.as_deref()).map_err(CallError::from)?;
         let answer = self.call(call, None).await?;
         Ok(serde_json::from_str(&answer.result).map_err(|error| {
             let message = format!("the result of tools/list is no list of tools: {error}");
             CallError::new(FailureKind::Protocol, "invalid-result", message)
         })?)
     }
-}
-
-fn invalid(error: ParamsError) -> CallError {
-    CallError::new(FailureKind::Invalid, "invalid-params", error.to_string())
 }
