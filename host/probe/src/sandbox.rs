@@ -106,7 +106,8 @@ impl Sandbox {
     }
 }
 
-fn context(
+/// All of a check before it has begun.
+pub(crate) fn context(
     limits: Limits,
     target: Arc<Target>,
     state: Arc<State>,
