@@ -44,7 +44,7 @@ pub(crate) async fn readyz(State(api): Shared) -> impl IntoResponse {
 
 /// `GET /metrics`
 pub(crate) async fn metrics(State(api): Shared) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, PROMETHEUS)], api.engine.metrics())
+    ([(header::CONTENT_TYPE, PROMETHEUS)], api.engine.metrics().await)
 }
 
 /// The store first, then what the engine depends on, then the secret backends.

@@ -41,8 +41,9 @@ fn added_up(
     if replicas == 0 {
         return without("NoneWanted", "replicas is 0".to_owned());
     }
-    let found: Vec<_> = instances.iter().filter_map(|instance| instance.conditions.find(condition_type)).collect();
-    let (held, lacking): (Vec<_>, Vec<_>) =
+    let found: Vec<&Condition> =
+        instances.iter().filter_map(|instance| instance.conditions.find(condition_type)).collect();
+    let (held, lacking): (Vec<&Condition>, Vec<&Condition>) =
         found.iter().partition(|condition| condition.status == ConditionStatus::True);
     let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
     if held.len() >= wanted {
