@@ -53,11 +53,6 @@ impl Refusal {
     pub(crate) fn no_backend(name: &str) -> Self {
         Self::new(Code::SecretBackendNotFound, format!("there is no secret backend {}", shown(name)))
     }
-
-    /// The problem itself.
-    pub(crate) fn problem(&self) -> &Problem {
-        &self.0
-    }
 }
 
 /// A text from a request as a message may repeat it: short, and without control characters.

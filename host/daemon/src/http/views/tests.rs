@@ -59,5 +59,6 @@ pub(crate) fn check(verdict: Verdict, message: &str) -> CheckRecord {
             deferred: false,
         }],
         manual: false,
+        ended_by_host: false,
     }
 }
