@@ -21,8 +21,8 @@ use mcpd_core::name::ServerName;
 use serde_json::Value;
 use thiserror::Error;
 
-pub use desk::{Desk, Parts};
 pub(crate) use desk::invalid;
+pub use desk::{Desk, Parts};
 pub use existing::Existing;
 pub use warnings::KnownSecrets;
 

@@ -66,7 +66,11 @@ impl Engine for Works {
         self.0.checks.check_now(cell).await
     }
 
-    async fn logs(&self, instance: &InstanceId, query: LogQuery) -> Result<BoxStream<'static, String>, LogError> {
+    async fn logs(
+        &self,
+        instance: &InstanceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, String>, LogError> {
         let attempt = if query.span == LogSpan::Previous { Attempt::Previous } else { Attempt::Current };
         let wanted = runtime::LogQuery { tail: query.tail, attempt };
         let lines = match query.span {
@@ -94,7 +98,8 @@ impl Engine for Works {
 
     async fn metrics(&self) -> String {
         let instances = self.0.board.instances();
-        let is_running = |cell: &&Arc<Cell>| cell.read(|instance| matches!(instance.phase, Phase::Running(_)));
+        let is_running =
+            |cell: &&Arc<Cell>| cell.read(|instance| matches!(instance.phase, Phase::Running(_)));
         let wanted_things = instances.iter().filter(is_running).count();
         let owned = self.0.runtime.list().await.map(|owned| owned.len());
         let census = Census {

@@ -101,7 +101,8 @@ async fn tools_page(api: &Api, server: &ServerCell, cursor: Option<&str>, end: I
             Refusal::new(Code::BadAnswer, format!("server {} gave no list of tools: {error}", server.name))
         }),
         McpAnswer::Error(error) => {
-            let words = format!("server {} refused tools/list: {} ({})", server.name, error.message, error.code);
+            let words =
+                format!("server {} refused tools/list: {} ({})", server.name, error.message, error.code);
             Err(Refusal::new(Code::BadAnswer, words))
         }
     }

@@ -119,7 +119,9 @@ impl Follower {
                     .map(|cell| cell.read(events_of))
                     .unwrap_or_default()
             }
-            Ok(Change::Server(name)) if self.is_asked_for(name.as_str()) => self.of_server(name.as_str()).await,
+            Ok(Change::Server(name)) if self.is_asked_for(name.as_str()) => {
+                self.of_server(name.as_str()).await
+            }
             Ok(_) => Vec::new(),
             Err(RecvError::Lagged(_)) => list(&self.api, self.server.as_deref()).await.unwrap_or_default(),
             Err(RecvError::Closed) => return None,

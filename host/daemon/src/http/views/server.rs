@@ -60,7 +60,8 @@ pub(crate) fn server_id(name: &str, created_at: Timestamp) -> String {
 pub(crate) fn server_view(replicas: &Replicas, warnings: Vec<String>) -> ServerView {
     let Replicas { desired, instances, .. } = replicas;
     let running = instances.iter().filter(|instance| matches!(instance.phase, Phase::Running(_))).count();
-    let updated = instances.iter().filter(|instance| !instance.revision.is_outdated(&replicas.revision)).count();
+    let updated =
+        instances.iter().filter(|instance| !instance.revision.is_outdated(&replicas.revision)).count();
     let status = ServerStatus {
         id: server_id(desired.name.as_str(), desired.created_at),
         conditions: server_conditions(desired.manifest.replicas, instances, desired.updated_at),
@@ -87,8 +88,8 @@ fn rollout(replicas: &Replicas) -> Option<String> {
         Rollout::Progressing { updated, outdated } => {
             Some(format!("{updated} instances have the present spec, {outdated} are to be replaced"))
         }
-        Rollout::Stuck { instance, since } => {
-            Some(format!("stuck: instance {instance}, made at {since}, does not become ready; the old one stays"))
-        }
+        Rollout::Stuck { instance, since } => Some(format!(
+            "stuck: instance {instance}, made at {since}, does not become ready; the old one stays"
+        )),
     }
 }
