@@ -7,6 +7,8 @@ use super::age;
 use super::table::{Cell, Colour, Column};
 use super::{cut, tame};
 
+/// As wide as `unhealthy`.
+const HEALTH_WIDTH_MIN: usize = 9;
 /// As wide as `yes (unverified)` and one more, so that the table does not jump while it is watched.
 const READY_WIDTH_MIN: usize = 17;
 /// The words of a check in a table; `-o wide` shows all of them.
@@ -17,7 +19,7 @@ pub(crate) fn columns(is_wide: IsWide) -> Vec<Column> {
         Column::new("ID"),
         Column::new("SERVER"),
         Column::new("STATUS"),
-        Column::new("HEALTH"),
+        Column::at_least("HEALTH", HEALTH_WIDTH_MIN),
         Column::at_least("READY", READY_WIDTH_MIN),
         Column::new("CHECK"),
         Column::new("RESTARTS"),
@@ -140,8 +142,8 @@ mod tests {
         }
     }
 
-    fn check(verdict: Verdict, message: &str, tool: Option<&str>) -> Option<LastCheck> {
-        Some(LastCheck {
+    fn check(verdict: Verdict, message: &str, tool: Option<&str>) -> LastCheck {
+        LastCheck {
             verdict,
             message: message.to_owned(),
             reason: String::new(),
@@ -150,20 +152,20 @@ mod tests {
             duration_ms: 3.0,
             probe: "tool-call".to_owned(),
             tool: tool.map(str::to_owned),
-        })
+        }
     }
 
     /// The four instances of interfaces.md.
     fn fleet() -> Vec<InstanceView> {
         let demo = InstanceView {
-            last_check: check(Verdict::Pass, "ok", Some("whoami")),
+            last_check: Some(check(Verdict::Pass, "ok", Some("whoami"))),
             ..running("k3v9x2", "demo")
         };
         let wrong = InstanceView {
             health_status: Some(HealthStatus::Unhealthy),
             verified: false,
             ready: false,
-            last_check: check(Verdict::Failure, "token is required", Some("whoami")),
+            last_check: Some(check(Verdict::Failure, "token is required", Some("whoami"))),
             ..running("p8d1qa", "demo-wrong-token")
         };
         let missing = InstanceView {
@@ -183,7 +185,7 @@ mod tests {
         };
         let notes = InstanceView {
             verified: false,
-            last_check: check(Verdict::Pass, "tools/list ok", None),
+            last_check: Some(check(Verdict::Pass, "tools/list ok", None)),
             ..running("b2c4dd", "notes")
         };
         vec![demo, wrong, missing, notes]

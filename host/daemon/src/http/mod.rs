@@ -32,3 +32,4 @@ pub use api::{Access, Api};
 pub use guard::{Hosts, Token};
 pub use routes::routes;
 pub use serve::serve;
+pub(crate) use views::{instance_view, server_id};
