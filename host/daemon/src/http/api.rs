@@ -1,18 +1,13 @@
 //! What every handler works with.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::engine::Engine;
 use super::guard::{Hosts, Token};
-use super::works::Works;
-use crate::app::App;
-use crate::apply::{Desk, Parts};
+use crate::apply::Desk;
 use crate::clock::Clock;
 use crate::secrets::Resolver;
 use crate::state::Board;
@@ -39,39 +34,6 @@ pub struct Api {
     pub started_at: Timestamp,
     /// Ends the streams.
     pub end: CancellationToken,
-}
-
-impl Api {
-    /// The API of a daemon that listens on `address`. There is one of them, for its desk takes the changes
-    /// in turn.
-    pub fn of(app: &Arc<App>, address: SocketAddr) -> Arc<Self> {
-        let engine: Arc<dyn Engine> = Arc::new(Works(Arc::clone(app)));
-        let desk = Desk::new(Parts {
-            store: Arc::clone(&app.store),
-            engine: Arc::clone(&engine),
-            board: Arc::clone(&app.board),
-            resolver: Arc::clone(&app.secrets),
-            default_backend: app.config.secrets.default_backend.clone(),
-            clock: app.clock.clone(),
-            tasks: TaskTracker::new(),
-            turn: Mutex::default(),
-        });
-        Arc::new(Self {
-            board: Arc::clone(&app.board),
-            store: Arc::clone(&app.store),
-            desk,
-            resolver: Arc::clone(&app.secrets),
-            engine,
-            clock: app.clock.clone(),
-            access: Access {
-                token: Token::new(app.token()),
-                hosts: Hosts::new(address, &app.config.listen.allowed_hosts),
-                open_metrics: app.config.auth.open_metrics,
-            },
-            started_at: app.started_at,
-            end: app.end.clone(),
-        })
-    }
 }
 
 /// Who may ask what.

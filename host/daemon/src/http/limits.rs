@@ -14,7 +14,7 @@ use super::refusal::{Answer, Refusal};
 
 /// The longest a request may take that has no deadline of its own: several calls of the store or of a
 /// secret backend, each with its own bound of seconds.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Ends a request at its deadline.
 pub(super) async fn deadline(request: Request, next: Next) -> Answer<Response> {

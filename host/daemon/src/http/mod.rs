@@ -26,7 +26,6 @@ mod sse;
 #[cfg(test)]
 mod tests;
 mod views;
-mod works;
 
 pub use api::{Access, Api};
 pub use guard::{Hosts, Token};

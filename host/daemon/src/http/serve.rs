@@ -12,13 +12,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Api, routes};
-
 /// Connections at once. Far above what clients of one machine need; past it new ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 1024;
 
 /// How long the head of a request may take, and how long a connection may idle before the next one.
-const HEAD_DEADLINE: Duration = Duration::from_secs(60);
+const HEAD_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The largest head of a request: tokens and names are short.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -29,11 +27,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after an accept failed, which it does when files run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until mcpd ends; then accepts no more, lets requests under way finish within five seconds, and
+/// Serves until `end`; then accepts no more, lets requests under way finish within five seconds, and
 /// returns.
-pub async fn serve(api: Arc<Api>, listener: TcpListener) {
-    let end = api.end.clone();
-    let routes = routes(api);
+pub async fn serve(listener: TcpListener, routes: Router, end: CancellationToken) {
     let connections = TaskTracker::new();
     tokio::select! {
         () = end.cancelled() => {}

@@ -26,7 +26,7 @@ use crate::state::ServerCell;
 
 /// The deadline of a call that names none: tools may take their time, and a client that waits longer
 /// should say so.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+const TIMEOUT_DEFAULT: Duration = Duration::from_mins(1);
 
 /// Pages of a tool list that are fetched; a server that still has more gives cursors without end.
 const TOOL_PAGES_MAX: usize = 100;

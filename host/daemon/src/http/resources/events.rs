@@ -97,9 +97,9 @@ struct Follower {
 
 impl Follower {
     fn stream(mut self, kept: Vec<EventView>) -> impl Stream<Item = EventView> + Send + 'static {
-        kept.iter().for_each(|view| {
+        for view in &kept {
             self.seen.is_new(view);
-        });
+        }
         let queue = std::collections::VecDeque::from(kept);
         stream::unfold((self, queue), |(mut follower, mut queue)| async move {
             while queue.is_empty() {

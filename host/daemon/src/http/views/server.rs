@@ -11,8 +11,8 @@ use super::condition::server_conditions;
 use super::{count, version};
 use crate::state::{Board, Desired, ServerCell};
 
-/// Bytes of a digest that tell one server from another of the same name; there are two or three in a life.
-const ID_BYTES: usize = 6;
+/// Bits of a digest that tell one server from another of the same name; there are a few of them in a life.
+const ID_BITS: u32 = 48;
 
 /// A server with its instances, as they were at one moment.
 pub(crate) struct Replicas {
@@ -53,7 +53,8 @@ impl Replicas {
 /// The id of the server of that name which was made then.
 pub(crate) fn server_id(name: &str, created_at: Timestamp) -> String {
     let digest = Sha256::digest(format!("{name} {}", created_at.as_microsecond()));
-    digest.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{:012x}", number >> (u64::BITS - ID_BITS))
 }
 
 /// The server with what its owner should know of it.
