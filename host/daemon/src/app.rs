@@ -136,6 +136,11 @@ impl App {
         Ok(self.folder.publish(&Daemon { url: url.to_owned(), pid: std::process::id() })?)
     }
 
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
     /// Ends in order: no new work, every process stopped, everything written down.
     pub async fn stop(&self) -> anyhow::Result<()> {
         self.end.cancel();
@@ -204,7 +209,6 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
         metrics: Arc::clone(metrics),
         clock: clock.clone(),
         withheld: Arc::clone(&parts.withheld),
-        tasks: TaskTracker::new(),
         checks,
     })
 }

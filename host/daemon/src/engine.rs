@@ -12,7 +12,6 @@ use mcpd_core::name::InstanceId;
 use mcpd_core::time::between;
 use mcpd_mcp::Answer;
 use serde_json::value::RawValue;
-use tokio_util::task::TaskTracker;
 
 use crate::checks::{Checks, NotChecked};
 use crate::clock::Clock;
@@ -45,8 +44,6 @@ pub struct Works {
     pub clock: Clock,
     /// What the `env` secret backends serve, withheld from servers (behaviour 3.8).
     pub withheld: Arc<Mutex<Vec<String>>>,
-    /// Work that outlives the request that asked for it.
-    pub tasks: TaskTracker,
 }
 
 impl std::fmt::Debug for Works {
@@ -65,16 +62,14 @@ impl Engine for Works {
         self.fleet.secret_changed(secret);
     }
 
-    fn backend_changed(&self, backend: &str) {
-        let (store, withheld) = (Arc::clone(&self.store), Arc::clone(&self.withheld));
-        let (fleet, backend) = (Arc::clone(&self.fleet), backend.to_owned());
-        self.tasks.spawn(async move {
-            match store.list_backends().await {
-                Ok(rows) => *withheld.lock().unwrap_or_else(PoisonError::into_inner) = withheld_prefixes(&rows),
-                Err(error) => tracing::error!(%error, "secret backends not read"),
+    async fn backend_changed(&self, backend: &str) {
+        match self.store.list_backends().await {
+            Ok(rows) => {
+                *self.withheld.lock().unwrap_or_else(PoisonError::into_inner) = withheld_prefixes(&rows);
             }
-            fleet.backend_changed(&backend);
-        });
+            Err(error) => tracing::error!(%error, "secret backends not read"),
+        }
+        self.fleet.backend_changed(backend);
     }
 
     fn delete_instance(&self, cell: &Arc<Cell>) {

@@ -24,8 +24,7 @@ pub async fn serve(config: Config, environment: Environment, files: Option<Vec<P
     let address = listener.local_addr()?;
     let url = format!("http://{address}");
     app.publish(&url)?;
-    let routes = http::routes(app.api(address)?);
-    let api = http::serve(listener, routes, app.end.clone());
+    let api = http::serve(app.api(address)?, listener);
     eprintln!("listening on {url}");
     watch_signals(app.end.clone())?;
     let shown = async {

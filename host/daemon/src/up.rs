@@ -1,18 +1,22 @@
 //! `mcpd up`: applies files to the daemon in this process and shows what becomes of them.
 
 mod lines;
+mod table;
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use mcpd_api::bounds::DOCUMENT_BYTES_MAX;
 use mcpd_api::manifest::{Context, Manifest, parse};
+use mcpd_api::view::InstanceView;
 use mcpd_api::yaml;
 
 use crate::app::App;
 use crate::apply::{LeftOut, Mode, Request};
+use crate::http::{instance_view, server_id};
+use crate::state::Cell;
 
 /// Reads the manifests of all files; `-` is stdin.
 ///
@@ -67,5 +71,16 @@ pub async fn up(app: &Arc<App>, manifests: Vec<Manifest>) -> anyhow::Result<()> 
             bail!("{}", problem.detail);
         }
     }
-    lines::show(app).await
+    let colours = std::env::var_os("NO_COLOR").is_none();
+    if std::io::stdout().is_terminal() { table::show(app, colours).await } else { lines::show(app).await }
+}
+
+/// All instances as the API shows them.
+fn views(app: &App) -> Vec<InstanceView> {
+    let view = |cell: &Arc<Cell>| {
+        let server = app.board.find_server(cell.server.as_str());
+        let created_at = server.map(|server| server.desired().created_at).unwrap_or_default();
+        instance_view(cell, server_id(cell.server.as_str(), created_at))
+    };
+    app.board.instances().iter().map(view).collect()
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use mcpd_api::view::{InstanceView, Verdict};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::views;
 use crate::app::App;
-use crate::http::{instance_view, server_id};
 
 /// Prints a line for each instance whose state is told in other words than before, until mcpd ends.
 pub(super) async fn show(app: &Arc<App>) -> anyhow::Result<()> {
@@ -24,10 +24,7 @@ pub(super) async fn show(app: &Arc<App>) -> anyhow::Result<()> {
 
 #[expect(clippy::print_stdout, reason = "this is what `mcpd up` shows")]
 fn tell(app: &App, told: &mut BTreeMap<String, String>) {
-    for cell in app.board.instances() {
-        let created_at = app.board.find_server(cell.server.as_str()).map(|server| server.desired().created_at);
-        let id = server_id(cell.server.as_str(), created_at.unwrap_or_default());
-        let view = instance_view(&cell, id);
+    for view in views(app) {
         let line = line(&view);
         if told.get(&view.id) != Some(&line) {
             println!("{line}");
