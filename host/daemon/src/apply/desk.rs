@@ -166,7 +166,7 @@ impl Parts {
             match change.object() {
                 Object::Server(name) => self.tell_of_server(&name).await?,
                 Object::Secret(name) => self.engine.secret_changed(&name),
-                Object::Backend(name) => self.engine.backend_changed(&name),
+                Object::Backend(name) => self.engine.backend_changed(&name).await,
             }
         }
         Ok(())

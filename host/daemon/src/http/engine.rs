@@ -33,7 +33,7 @@ pub trait Engine: Send + Sync + fmt::Debug {
     fn secret_changed(&self, secret: &str);
 
     /// The same for all secrets of a backend.
-    fn backend_changed(&self, backend: &str);
+    async fn backend_changed(&self, backend: &str);
 
     /// Stops and removes an instance; the next pass replaces it.
     fn delete_instance(&self, cell: &Arc<Cell>);

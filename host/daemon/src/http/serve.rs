@@ -12,6 +12,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::{Api, routes};
+
 /// Connections at once. Far above what clients of one machine need; past it new ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 1024;
 
@@ -27,9 +29,11 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after an accept failed, which it does when files run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `end`; then accepts no more, lets requests under way finish within five seconds, and
+/// Serves until mcpd ends; then accepts no more, lets requests under way finish within five seconds, and
 /// returns.
-pub async fn serve(listener: TcpListener, routes: Router, end: CancellationToken) {
+pub async fn serve(api: Arc<Api>, listener: TcpListener) {
+    let end = api.end.clone();
+    let routes = routes(api);
     let connections = TaskTracker::new();
     tokio::select! {
         () = end.cancelled() => {}

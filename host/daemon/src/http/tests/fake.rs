@@ -53,7 +53,7 @@ impl Engine for Fake {
         self.note(format!("secret {secret}"));
     }
 
-    fn backend_changed(&self, backend: &str) {
+    async fn backend_changed(&self, backend: &str) {
         self.note(format!("backend {backend}"));
     }
 

@@ -7,13 +7,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::fixture::{Fixture, HOST, TOKEN};
-use crate::http::{routes, serve};
+use crate::http::serve;
 
 async fn served(fixture: &Fixture) -> (TcpStream, JoinHandle<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
-    let serving = tokio::spawn(serve(listener, routes(Arc::clone(&fixture.api)), fixture.api.end.clone()));
+    let serving = tokio::spawn(serve(Arc::clone(&fixture.api), listener));
     (TcpStream::connect(address).await.unwrap(), serving)
 }
 
