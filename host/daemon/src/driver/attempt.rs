@@ -23,7 +23,8 @@ pub(super) async fn attempt(
     // The intent stands on disk before anything runs: a new mcpd then knows where to look.
     if !context.change_safely(&cell, while_starting_or_failed(revision)).await {
         let words = "the store does not answer, so nothing was started".to_owned();
-        context.change(&cell, |instance, moment| if_starting(instance, moment, |i, m| i.start_failed(words, m)));
+        context
+            .change(&cell, |instance, moment| if_starting(instance, moment, |i, m| i.start_failed(words, m)));
         return;
     }
     let outcome = tokio::select! {
@@ -106,10 +107,19 @@ async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, st
         connection: None,
     });
     context.metrics.attempt(&cell.server, Ok(()));
-    context.change_safely(cell, |instance, moment| if_starting(instance, moment, |i, m| i.started(m.now))).await;
+    context
+        .change_safely(cell, |instance, moment| if_starting(instance, moment, |i, m| i.started(m.now)))
+        .await;
     context.checks.started(cell);
     exits::apply(context, cell, run);
-    let opening = link::follow(Arc::clone(context), Arc::clone(cell), run, stdin, stdout, link::options(context, cell, desired));
+    let opening = link::follow(
+        Arc::clone(context),
+        Arc::clone(cell),
+        run,
+        stdin,
+        stdout,
+        link::options(context, cell, desired),
+    );
     context.tasks.spawn(opening);
 }
 

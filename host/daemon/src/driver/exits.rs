@@ -57,7 +57,8 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
 
 /// An instance that is RUNNING here and not there has ended, and the event was missed.
 async fn look_for_vanished(context: &Arc<Context>) {
-    let before: Vec<_> = context.board.instances().into_iter().filter_map(|c| Some((c.run()?.number, c))).collect();
+    let before: Vec<_> =
+        context.board.instances().into_iter().filter_map(|c| Some((c.run()?.number, c))).collect();
     let Ok(owned) = context.runtime.list().await else { return };
     for (run, cell) in before {
         let is_there = owned.iter().any(|thing| thing.instance == cell.id && thing.run == run);

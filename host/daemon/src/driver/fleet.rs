@@ -113,7 +113,8 @@ impl Fleet {
         if !driven.insert(server.name.clone()) {
             return;
         }
-        let (context, server, driven) = (Arc::clone(&self.context), Arc::clone(server), Arc::clone(&self.driven));
+        let (context, server, driven) =
+            (Arc::clone(&self.context), Arc::clone(server), Arc::clone(&self.driven));
         self.context.tasks.spawn(async move {
             let name = server.name.clone();
             server::drive(context, server).await;
