@@ -177,8 +177,13 @@ impl Bench {
 
     /// Waits until the one instance of a server is as described.
     pub(crate) async fn until_instance(&self, server: &str, is: impl Fn(&Instance) -> bool) -> Instance {
-        self.until(|bench| bench.instances(server).iter().any(&is)).await;
+        self.until_some(server, is).await;
         self.only(server)
+    }
+
+    /// Waits until an instance of a server is as described.
+    pub(crate) async fn until_some(&self, server: &str, is: impl Fn(&Instance) -> bool) {
+        self.until(|bench| bench.instances(server).iter().any(&is)).await;
     }
 
     /// Waits until so many instances of a server are Ready, and no others are there.

@@ -140,9 +140,9 @@ impl FakeRuntime {
         }
     }
 
-    /// It is gone, and nobody hears of it.
+    /// It is gone, and nobody hears of it, not even by its streams.
     pub(crate) fn vanish(&self, instance: &InstanceId) {
-        self.end(instance);
+        self.lock().runs.remove(instance);
     }
 
     /// The server closes its streams and lives on.
