@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Launch, Place, SOON, hostile, id, secret, secret_env, until, with};
+use crate::harness::{Daemon, Launch, Place, SOON, hostile, id, message, secret, secret_env, until, with};
 
 /// Nothing else on this machine holds it.
 const CANARY: &str = "c4n4ry-7f3a/9b2e+51d0=66c8";
@@ -34,6 +34,7 @@ async fn a_secret_shows_nowhere_but_in_its_server() {
     let daemon = Launch::serve().argument("--log").argument("trace").start(&Place::new()).await;
     daemon.apply(&[secret("creds", CANARY), blabber()]).await;
     let view = daemon.instance("blabber", |view| view["healthStatus"] == "unhealthy").await;
+    assert!(message(&view).starts_with("bad token "), "{view:#}");
     let logs = until("its words are in its log", SOON, async || {
         let logs = daemon.ctl("logs blabber").await.done();
         logs.contains("my token is").then_some(logs)

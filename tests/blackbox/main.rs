@@ -7,8 +7,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::needless_pass_by_value, reason = "`json!` values read better where they are given away")]
 
+mod bad_input;
 mod crash;
 mod harness;
+mod hostile;
 mod leaks;
 mod quickstart;
 mod real_servers;

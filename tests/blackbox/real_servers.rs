@@ -22,7 +22,7 @@ async fn server_everything_is_functional_by_its_echo() {
     let daemon = Daemon::start().await;
     daemon.ctl("apply -f examples/everything.yaml").await.done();
     let view = daemon.instance_within(FETCHED, "everything", is_functional).await;
-    assert_eq!((&view["lastCheck"]["tool"], message(&view)), (&json!("echo"), "ok"));
+    assert_eq!(view["lastCheck"]["tool"], "echo");
     let said = daemon.ctl_words(&["call", "everything", "echo", r#"{"message":"hello"}"#], "").await.done();
     assert!(said.contains("hello"), "{said}");
 }
