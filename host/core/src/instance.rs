@@ -206,6 +206,8 @@ pub enum Exit {
     Signal(i32),
     /// It closed its stdout, which ends an MCP server over stdio; mcpd ended the rest (behaviour 7.2).
     ClosedStdout,
+    /// It closed its stdin, so that nothing can be asked of it any more; mcpd ended the rest (behaviour 7.2).
+    ClosedStdin,
     /// It is not there any more, and nobody saw it end.
     Vanished,
 }
@@ -216,6 +218,7 @@ impl std::fmt::Display for Exit {
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => write!(f, "exited with code {} (signal {signal})", 128 + signal),
             Self::ClosedStdout => f.write_str("closed its stdout"),
+            Self::ClosedStdin => f.write_str("closed its stdin"),
             Self::Vanished => f.write_str("disappeared"),
         }
     }

@@ -76,7 +76,6 @@ async fn prepare() -> Bench {
     let probes = Probes::load(host, Limits::default()).await.expect("the built-in probes");
     let checks = Arc::new(Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), metrics, probes));
     let desired = Desired::from_row(&row, &Defaults::default()).expect("a manifest");
-    checks.plan_changed(&row.name, desired.check.clone());
     board.put_server(desired);
     let cell = connect(&clock).await;
     board.put_instance(&cell);

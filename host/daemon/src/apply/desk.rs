@@ -119,7 +119,9 @@ impl Parts {
         let mut same = BTreeSet::new();
         for manifest in manifests {
             let Manifest::Secret(secret) = manifest else { continue };
-            let (Some(data), Some(row)) = (&secret.data, existing.find_secret(&secret.name)) else { continue };
+            let (Some(data), Some(row)) = (&secret.data, existing.find_secret(&secret.name)) else {
+                continue;
+            };
             if !row.keys.iter().eq(data.keys()) {
                 continue;
             }
@@ -133,7 +135,12 @@ impl Parts {
         same
     }
 
-    async fn changes(&self, task: &Task, steps: &[Step], existing: &Existing) -> Result<Vec<Change>, ApplyError> {
+    async fn changes(
+        &self,
+        task: &Task,
+        steps: &[Step],
+        existing: &Existing,
+    ) -> Result<Vec<Change>, ApplyError> {
         let drafting = Drafting {
             resolver: &self.resolver,
             existing,
@@ -232,7 +239,7 @@ pub(crate) fn invalid(context: &Context, mistakes: Vec<FieldError>) -> Problem {
     let object = match (context.kind, &context.name) {
         (Some(kind), Some(name)) => format!("{kind} {name}"),
         (Some(kind), None) => format!("the {kind}"),
-        (None, _) => "the manifest".to_owned(),
+        (None, _) => "the list".to_owned(),
     };
     let count = match mistakes.len() {
         1 => "one mistake".to_owned(),

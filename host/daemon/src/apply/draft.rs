@@ -23,14 +23,16 @@ impl Drafting<'_> {
         let (applied, expected) = (self.applied, step.expected);
         Ok(match manifest {
             Manifest::Server(server) => {
-                let draft = ServerDraft { name: server.name.as_str().into(), manifest: canonical(manifest), applied };
+                let draft =
+                    ServerDraft { name: server.name.as_str().into(), manifest: canonical(manifest), applied };
                 Change::PutServer(draft, expected)
             }
             Manifest::Secret(secret) => Change::PutSecret(self.secret(secret).await?, expected),
             Manifest::SecretBackend(backend) => {
                 let (backend_type, config) = backend_columns(backend);
                 let is_default = self.existing.find_backend(&backend.name).is_some_and(|row| row.is_default);
-                let draft = BackendDraft { name: backend.name.clone(), backend_type, config, is_default, applied };
+                let draft =
+                    BackendDraft { name: backend.name.clone(), backend_type, config, is_default, applied };
                 Change::PutBackend(draft, expected)
             }
             Manifest::Probe(probe) => return Err(super::rules::refuse_probe(&probe.name).into()),

@@ -21,8 +21,8 @@ use mcpd_core::name::ServerName;
 use serde_json::Value;
 use thiserror::Error;
 
-pub use desk::{Desk, Parts};
 pub(crate) use desk::invalid;
+pub use desk::{Desk, Parts};
 pub use existing::Existing;
 pub use warnings::KnownSecrets;
 
@@ -68,7 +68,8 @@ pub enum LeftOut {
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// For each object what was done. With a problem in it nothing was written at all.
+    /// For each object what was done, or would be. With a problem in it nothing was written at all, so it
+    /// says `dryRun` then.
     pub answer: ApplyAnswer,
     /// The problem of the first object that has one.
     pub problem: Option<Problem>,

@@ -66,7 +66,8 @@ pub(super) fn plan(given: &Given<'_>) -> Vec<Step> {
 impl<'a> Given<'a> {
     fn server(&self, manifest: &ServerManifest, known: &KnownSecrets) -> Step {
         let row = self.existing.find_server(&manifest.name);
-        let is_same = row.is_some_and(|row| row.manifest == canonical(&Manifest::Server(Box::new(manifest.clone()))));
+        let is_same =
+            row.is_some_and(|row| row.manifest == canonical(&Manifest::Server(Box::new(manifest.clone()))));
         let mut step = Step::new(Kind::Server, &manifest.name, row.map(|row| row.version), is_same);
         step.warnings = known.warnings(manifest);
         let leaving = row.filter(|row| row.deleting).map(|row| {
@@ -103,8 +104,12 @@ impl<'a> Given<'a> {
     fn pruned(&self, prospect: &Prospect<'a>) -> Vec<Step> {
         let listed: BTreeSet<_> =
             self.manifests.iter().map(|manifest| (manifest.kind(), manifest.name())).collect();
-        let gone: Vec<_> =
-            self.existing.applied().into_iter().filter(|(kind, name, _)| !listed.contains(&(*kind, *name))).collect();
+        let gone: Vec<_> = self
+            .existing
+            .applied()
+            .into_iter()
+            .filter(|(kind, name, _)| !listed.contains(&(*kind, *name)))
+            .collect();
         let step = |(kind, name, version): &(Kind, &str, i64)| Step {
             action: ApplyAction::Pruned,
             problem: (*kind == Kind::SecretBackend).then(|| self.user_of(name, prospect, &gone)).flatten(),
@@ -119,11 +124,14 @@ impl<'a> Given<'a> {
             Manifest::Secret(secret) if prospect.backend_of(secret) == backend => Some(secret.name.as_str()),
             _ => None,
         });
-        let is_listed = |name: &str| self.manifests.iter().any(|m| m.kind() == Kind::Secret && m.name() == name);
+        let is_listed =
+            |name: &str| self.manifests.iter().any(|m| m.kind() == Kind::Secret && m.name() == name);
         let stays = |name: &str| !gone.iter().any(|(kind, other, _)| *kind == Kind::Secret && *other == name);
-        let kept = self.existing.secrets.iter().find(|row| {
-            row.backend == backend && stays(&row.name) && !is_listed(&row.name)
-        });
+        let kept = self
+            .existing
+            .secrets
+            .iter()
+            .find(|row| row.backend == backend && stays(&row.name) && !is_listed(&row.name));
         let user = listed.or(kept.map(|row| row.name.as_str()))?;
         Some(Problem::new(Code::InUse, format!("secret backend {backend} is in use by secret {user}")))
     }

@@ -39,7 +39,9 @@ impl<'a> Prospect<'a> {
             return Some(Problem::new(Code::UnusableBackend, words));
         };
         (secret.data.is_some() && backend_type != SEALED).then(|| {
-            let words = format!("secret {name} brings data, but secret backend {backend} ({backend_type}) is read-only");
+            let words = format!(
+                "secret {name} brings data, but secret backend {backend} ({backend_type}) is read-only"
+            );
             Problem::new(Code::BackendReadOnly, words)
         })
     }

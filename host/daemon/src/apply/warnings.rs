@@ -65,9 +65,15 @@ fn without_runtime(manifest: &ServerManifest) -> Vec<&'static str> {
         Launch::Package { .. } | Launch::Command { .. } => {}
     }
     let findings = [
-        (manifest.transport != Transport::Stdio, "transport: processes of the host are spoken to over STDIO only"),
+        (
+            manifest.transport != Transport::Stdio,
+            "transport: processes of the host are spoken to over STDIO only",
+        ),
         (manifest.resources.is_some(), "resources: not enforced for processes of the host"),
-        (!manifest.volumes.is_empty(), "volumes: processes of the host see the folders of the host as they are"),
+        (
+            !manifest.volumes.is_empty(),
+            "volumes: processes of the host see the folders of the host as they are",
+        ),
     ];
     findings.into_iter().filter_map(|(is_so, words)| is_so.then_some(words)).collect()
 }

@@ -1,9 +1,9 @@
 //! Checks: when each instance is due, what one check does, and what it adds up to.
 //!
 //! ```text
-//!  connected | plan changed ─► schedule ─► due ─► run ─► probe host ─► live calls ─► the one connection
-//!                                 ▲                 └─► record ─► core fold ─► board, ledger
-//!                                 └──── next due time on the grid, or when a verdict expires
+//!  connected | check changed ─► schedule ─► due ─► run ─► probe host ─► live calls ─► the one connection
+//!                                  ▲                 └─► record ─► core fold ─► board, ledger
+//!                                  └──── next due time on the grid, or when a verdict expires
 //! ```
 //!
 //! Due times live in a queue, so nothing looks at instances that are not due. A check never waits for
@@ -18,8 +18,11 @@ mod watch;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use mcpd_core::check::CheckRecord;
+use mcpd_core::instance::Instance;
 use mcpd_core::name::{InstanceId, ServerName};
+use mcpd_core::time::after;
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -45,12 +48,21 @@ pub struct Checks {
     wake: Notify,
 }
 
+/// Who is due when. Locked for moments, and before the cell of an instance, never after.
 #[derive(Debug, Default)]
 struct Queue {
     due: Schedule,
     expiries: Schedule,
     watches: HashMap<InstanceId, Watch>,
-    plans: HashMap<ServerName, Option<Arc<CheckPlan>>>,
+}
+
+/// What a due check does while another one of the same instance runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// It is skipped (behaviour 6.4).
+    None,
+    /// It waits: it is the first of its kind, and the one that runs was another.
+    First,
 }
 
 /// Why an instance cannot be checked now.
@@ -87,23 +99,26 @@ impl Checks {
 
     /// An instance runs. Until it is connected no check is due, for `startupSeconds` at most (behaviour 6.1).
     pub fn started(&self, cell: &Arc<Cell>) {
-        let mut queue = self.lock();
-        let Some(plan) = queue.plan(&cell.server) else { return };
-        let at = Instant::now() + plan.policy.startup;
-        queue.watches.insert(cell.id.clone(), Watch::new(plan, at));
-        queue.due.set(&cell.id, at);
-        drop(queue);
-        self.wake.notify_one();
+        let since = cell.read(|instance| instance.running().map(|running| running.since));
+        let (Some(plan), Some(since)) = (self.plan_of(&cell.server), since) else { return };
+        let at = self.clock.instant_of(after(since, plan.policy.startup));
+        self.watch(cell, plan, at);
     }
 
     /// An instance is connected: its first check is due, after `initialDelaySeconds` (behaviour 6.11).
     pub fn connected(&self, cell: &Arc<Cell>) {
-        let mut queue = self.lock();
-        let Some(plan) = queue.plan(&cell.server) else { return };
-        let first = Instant::now() + plan.policy.initial_delay;
+        let since = cell.read(Instance::connected_since);
+        let (Some(plan), Some(since)) = (self.plan_of(&cell.server), since) else { return };
+        let first = self.clock.instant_of(after(since, plan.policy.initial_delay));
+        self.watch(cell, plan, first);
+    }
+
+    fn watch(&self, cell: &Cell, plan: Arc<CheckPlan>, first: Instant) {
+        let Some(run) = cell.run_number() else { return };
         // The grid of each instance is shifted by chance: the checks of a fleet are spread over the interval.
         let base = first + self.clock.chance().of(plan.policy.interval);
-        queue.watches.insert(cell.id.clone(), Watch::new(plan, base));
+        let mut queue = self.lock();
+        queue.watches.insert(cell.id.clone(), Watch::new(plan, run, base));
         queue.due.set(&cell.id, first);
         drop(queue);
         self.wake.notify_one();
@@ -117,37 +132,23 @@ impl Checks {
         queue.watches.remove(id);
     }
 
-    /// The health check of a server may have changed; where it did, counts are dropped and its instances
-    /// are checked at once, in place (behaviour 5.4).
-    pub fn plan_changed(&self, server: &ServerName, plan: Option<Arc<CheckPlan>>) {
-        let before = self.lock().plans.insert(server.clone(), plan.clone());
-        let is_same = before.as_ref().is_some_and(|before| before.as_deref() == plan.as_deref());
-        if is_same || before.is_none() {
-            return;
-        }
+    /// The health check of a server is another one: counts are dropped, and its instances are checked at once,
+    /// in place (behaviour 5.4).
+    pub fn changed(&self, server: &ServerName) {
         for cell in self.board.instances_of(server.as_str()) {
-            let now = self.clock.now();
-            cell.transition(
-                now,
-                |instance| {
-                    let health = instance.health.clone().check_changed();
-                    instance.with_health(health, None, now)
-                },
-                |_| (),
-            );
-            self.noted(&cell);
             self.forget(&cell.id);
+            self.transition(&cell, |instance, now| {
+                let health = instance.health.clone().check_changed();
+                instance.with_health(health, None, now)
+            });
+            self.noted(&cell);
+            self.ring(&cell);
             if cell.connection().is_some() {
                 self.connected(&cell);
-            } else if cell.run().is_some() {
+            } else {
                 self.started(&cell);
             }
         }
-    }
-
-    /// The server is gone.
-    pub fn forget_server(&self, server: &ServerName) {
-        self.lock().plans.remove(server);
     }
 
     /// Runs one check now: waits for one that runs, then runs (`POST /instances/{id}/checks`).
@@ -175,62 +176,87 @@ impl Checks {
 
     fn begin_due(self: &Arc<Self>, tasks: &TaskTracker, end: &CancellationToken) {
         let now = Instant::now();
-        while let Some(id) = self.lock().take_due(now) {
-            let Some(cell) = self.board.find_instance(id.as_str()) else { continue };
+        while let Some((id, patience)) = self.take_due(now) {
+            let Some(cell) = self.board.find_instance(id.as_str()) else {
+                self.forget(&id);
+                continue;
+            };
             let (checks, end) = (Arc::clone(self), end.clone());
             tasks.spawn(async move {
                 tokio::select! {
                     () = end.cancelled() => {}
-                    () = checks.scheduled(&cell) => {}
+                    () = checks.scheduled(&cell, patience) => {}
                 }
             });
         }
     }
 
-    /// A due check; one that is still running means that this one is skipped (behaviour 6.4).
-    async fn scheduled(&self, cell: &Arc<Cell>) {
-        let Ok(_gate) = cell.check_gate.try_lock() else { return };
-        // Not RUNNING any more: the driver has said so, or will.
-        let _ = self.check(cell, run::Asked::BySchedule).await;
+    fn take_due(&self, now: Instant) -> Option<(InstanceId, Patience)> {
+        self.lock().take_due(now)
+    }
+
+    async fn scheduled(&self, cell: &Arc<Cell>, patience: Patience) {
+        let gate = match patience {
+            Patience::None => cell.check_gate.try_lock().ok(),
+            Patience::First => Some(cell.check_gate.lock().await),
+        };
+        let Some(_gate) = gate else { return };
+        if let Err(NotChecked::NotRunning { .. }) = self.check(cell, run::Asked::BySchedule).await {
+            // It ended while word of its start or connection was under way.
+            self.forget(&cell.id);
+        }
     }
 
     fn expire_due(&self) {
         let now = Instant::now();
-        while let Some(id) = {
-            let mut queue = self.lock();
-            queue.expiries.pop(now)
-        } {
+        while let Some(id) = self.take_expiry(now) {
             if let Some(cell) = self.board.find_instance(id.as_str()) {
                 self.expire(&cell);
             }
         }
     }
 
-    /// Verdicts expire (behaviour 6.9); a newer verdict only moves the time.
+    fn take_expiry(&self, now: Instant) -> Option<InstanceId> {
+        self.lock().expiries.pop(now)
+    }
+
+    /// Verdicts expire (behaviour 6.9); a newer verdict has only moved the time.
     fn expire(&self, cell: &Arc<Cell>) {
-        let Some(policy) = self.lock().plan(&cell.server).map(|plan| plan.policy) else { return };
         let now = self.clock.now();
-        let still = cell.transition(
-            now,
-            |instance| {
-                let health = instance.health.clone().expire(now, policy.verdict_lifetime());
-                instance.with_health(health, None, now)
-            },
-            |instance| instance.health.expires_at(),
-        );
-        match still {
-            Some(at) => self.lock().expiries.set(&cell.id, self.clock.instant_of(at)),
-            None => self.noted(cell),
+        match cell.read(|instance| instance.health.expires_at()) {
+            None => {}
+            Some(at) if at > now => self.lock().expiries.set(&cell.id, self.clock.instant_of(at)),
+            Some(_) => {
+                let Some(plan) = self.plan_of(&cell.server) else { return };
+                self.transition(cell, |instance, now| {
+                    let health = instance.health.clone().expire(now, plan.policy.verdict_lifetime());
+                    instance.with_health(health, None, now)
+                });
+                self.noted(cell);
+                self.ring(cell);
+            }
         }
+    }
+
+    fn transition(&self, cell: &Cell, change: impl FnOnce(Instance, Timestamp) -> Instance) {
+        let now = self.clock.now();
+        cell.transition(now, |instance| change(instance, now), |_| ());
     }
 
     fn noted(&self, cell: &Arc<Cell>) {
         self.ledger.note(cell);
         self.board.publish(Change::Instance(cell.id.clone()));
-        // Readiness may have changed, and with it what the driver does: a rollout goes on, an ill one restarts.
+    }
+
+    /// Readiness may have changed, and with it what the driver does: a rollout goes on, an ill one restarts.
+    fn ring(&self, cell: &Cell) {
         if let Some(server) = self.board.find_server(cell.server.as_str()) {
             server.bell.notify_one();
         }
+    }
+
+    fn plan_of(&self, server: &ServerName) -> Option<Arc<CheckPlan>> {
+        self.board.find_server(server.as_str())?.desired().check.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -239,23 +265,19 @@ impl Checks {
 }
 
 impl Queue {
-    fn plan(&self, server: &ServerName) -> Option<Arc<CheckPlan>> {
-        self.plans.get(server).cloned().flatten()
-    }
-
     fn next_at(&mut self) -> Option<Instant> {
         let next = [self.due.next_at(), self.expiries.next_at()];
         next.into_iter().flatten().min()
     }
 
     /// Takes an instance that is due, and puts it on its next due time.
-    fn take_due(&mut self, now: Instant) -> Option<InstanceId> {
+    fn take_due(&mut self, now: Instant) -> Option<(InstanceId, Patience)> {
         let id = self.due.pop(now)?;
-        if let Some(watch) = self.watches.get(&id) {
-            let at = next_on_grid(watch.base, watch.plan.policy.interval, now);
-            self.due.set(&id, at);
-        }
-        Some(id)
+        let Some(watch) = self.watches.get_mut(&id) else { return Some((id, Patience::None)) };
+        let at = next_on_grid(watch.base, watch.plan.policy.interval, now);
+        let patience = watch.take_patience();
+        self.due.set(&id, at);
+        Some((id, patience))
     }
 }
 

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use mcpd_probe::{Limits, LoadError, Probe, ProbeHost, builtin};
 use thiserror::Error;
 
-/// Loaded probes and the host that runs them.
+/// Loaded probes and the host that runs them; cheap enough to clone once.
+#[derive(Clone)]
 pub struct Probes {
     host: Arc<ProbeHost>,
     loaded: HashMap<String, Arc<Probe>>,

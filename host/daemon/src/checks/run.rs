@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mcpd_core::check::{CheckRecord, FailureKind, Inconclusive, Verdict};
-use mcpd_core::conditions::ConditionType;
+use mcpd_core::health::HealthStatus;
 use mcpd_core::instance::{Instance, Link};
+use mcpd_core::server::CheckPolicy;
 use mcpd_core::time::words;
-use mcpd_probe::{Check, CheckReport, Clock, Probe, State};
+use mcpd_probe::{Check, CheckReport, Clock, Probe};
 use tokio::time::Instant;
 
-use super::watch::View;
+use super::watch::{View, Watch};
 use super::{Checks, NotChecked};
 use crate::metrics::CheckCost;
 use crate::state::{Cell, Change, CheckPlan};
@@ -23,65 +24,61 @@ pub(super) enum Asked {
     ByPerson,
 }
 
+/// What a check goes by from its beginning to its end.
+struct Setting {
+    plan: Arc<CheckPlan>,
+    run: u64,
+    /// None while there is no connection.
+    view: Option<View>,
+}
+
 impl Checks {
     /// Runs one check; the caller holds the instance's gate.
     pub(super) async fn check(&self, cell: &Arc<Cell>, asked: Asked) -> Result<Arc<CheckRecord>, NotChecked> {
-        let Some(run) = cell.run().map(|run| run.number) else {
-            return Err(NotChecked::NotRunning {
-                instance: cell.id.clone(),
-                status: cell.read(Instance::status),
-            });
-        };
-        let plan = self.lock().plan(&cell.server);
-        let plan = plan.ok_or_else(|| NotChecked::Disabled { server: cell.server.clone() })?;
+        let setting = self.setting(cell)?;
+        let plan = &*setting.plan;
         let at = self.clock.now();
-        let record = match (self.view(cell, &plan), self.probes.find(&plan.probe)) {
-            (Some(view), Some(probe)) => self.probe(at, cell, &plan, probe, &view).await,
-            (view, probe) => {
-                let record = match (view, probe) {
-                    (None, Some(_)) => not_connected(at, &plan, cell),
-                    _ => missing_probe(at, &plan),
-                };
-                self.metrics.checks_of(&cell.server, &plan.probe).done(
-                    record.verdict,
-                    CheckCost::default(),
-                    &[],
-                );
-                record
-            }
+        let mut record = match (&setting.view, self.probes.find(&plan.probe)) {
+            (Some(view), Some(probe)) => self.probe(at, plan, probe, view).await,
+            (_, None) => self.counted(cell, missing_probe(at, plan)),
+            (None, Some(_)) => self.counted(cell, not_connected(at, plan, cell)),
         };
-        let record = Arc::new(CheckRecord { manual: asked == Asked::ByPerson, ..record });
-        self.keep(cell, run, &plan, &record);
+        record.manual = asked == Asked::ByPerson;
+        let record = Arc::new(record);
+        self.keep(cell, &setting, &record);
         Ok(record)
     }
 
-    /// What the probe is told, built once for each connection.
-    fn view(&self, cell: &Cell, plan: &Arc<CheckPlan>) -> Option<View> {
-        let connection = cell.connection()?;
+    /// What the probe is told is built once for each connection.
+    fn setting(&self, cell: &Arc<Cell>) -> Result<Setting, NotChecked> {
+        let run = cell.run_number().filter(|_| cell.read(|instance| instance.running().is_some()));
+        let run = run.ok_or_else(|| NotChecked::NotRunning {
+            instance: cell.id.clone(),
+            status: cell.read(Instance::status),
+        })?;
+        let is_watched = |watch: &&mut Watch| watch.run == run;
+        if self.lock().watches.get_mut(&cell.id).filter(is_watched).is_none() {
+            self.started(cell);
+        }
+        let connection = cell.connection();
         let mut queue = self.lock();
-        let Some(watch) = queue.watches.get_mut(&cell.id).filter(|watch| Arc::ptr_eq(&watch.plan, plan))
-        else {
-            drop(queue);
-            return Some(View::new(cell, plan, connection, &self.metrics));
-        };
-        let view = watch.view.get_or_insert_with(|| View::new(cell, plan, connection, &self.metrics));
-        Some(view.clone())
+        let watch = queue.watches.get_mut(&cell.id);
+        let watch = watch.ok_or_else(|| NotChecked::Disabled { server: cell.server.clone() })?;
+        let plan = Arc::clone(&watch.plan);
+        let view = connection.map(|connection| {
+            let fresh = || View::new(cell, &plan, connection, &self.metrics);
+            watch.view.get_or_insert_with(fresh).clone()
+        });
+        Ok(Setting { plan, run, view })
     }
 
-    async fn probe(
-        &self,
-        at: Timestamp,
-        cell: &Cell,
-        plan: &CheckPlan,
-        probe: &Probe,
-        view: &View,
-    ) -> CheckRecord {
+    async fn probe(&self, at: Timestamp, plan: &CheckPlan, probe: &Probe, view: &View) -> CheckRecord {
         let begun = Instant::now();
         let check = Check {
             target: Arc::clone(&view.target),
             calls: Arc::clone(&view.calls),
             grant: Arc::clone(&view.grant),
-            state: Arc::new(State::default()),
+            state: Arc::clone(&view.state),
             timeout: plan.policy.timeout,
             clock: Clock::Real,
         };
@@ -97,47 +94,57 @@ impl Checks {
             record.message = format!("{}, while a client's call kept the server busy", record.message);
         }
         view.metrics.done(record.verdict, cost, &record.measures);
-        record.message = cell.redactor().mask_owned(record.message);
+        record.message = view.redactor.mask_owned(record.message);
+        record
+    }
+
+    /// A check that could not reach its probe counts like any other.
+    fn counted(&self, cell: &Cell, record: CheckRecord) -> CheckRecord {
+        let metrics = self.metrics.checks_of(&cell.server, &record.probe);
+        metrics.done(record.verdict, CheckCost::default(), &[]);
         record
     }
 
     /// Keeps the result, and folds it where it still speaks of what is there: the same run, the same check.
-    fn keep(&self, cell: &Arc<Cell>, run: u64, plan: &Arc<CheckPlan>, record: &Arc<CheckRecord>) {
+    fn keep(&self, cell: &Arc<Cell>, setting: &Setting, record: &Arc<CheckRecord>) {
         cell.push_check(Arc::clone(record));
-        let is_current = self.lock().plan(&cell.server).is_some_and(|now| Arc::ptr_eq(&now, plan));
-        if is_current && cell.is_run(run) {
-            self.fold(cell, plan, record);
+        let is_current = |watch: &Watch| watch.run == setting.run && Arc::ptr_eq(&watch.plan, &setting.plan);
+        let is_current = self.lock().watches.get(&cell.id).is_some_and(is_current);
+        if is_current {
+            self.fold(cell, &setting.plan.policy, record);
         }
         self.ledger.note_check(cell, Arc::clone(record));
         self.board.publish(Change::Instance(cell.id.clone()));
     }
 
-    fn fold(&self, cell: &Arc<Cell>, plan: &CheckPlan, record: &CheckRecord) {
+    fn fold(&self, cell: &Arc<Cell>, policy: &CheckPolicy, record: &CheckRecord) {
         let now = self.clock.now();
-        let before = cell.read(telling);
+        let mut before = None;
         let (after, expires_at) = cell.transition(
             now,
             |mut instance| {
+                before = Some(telling(&instance, policy));
                 if instance.running().is_none() {
                     return instance;
                 }
-                let folded = std::mem::take(&mut instance.health).fold(record, &plan.policy, now);
+                let folded = std::mem::take(&mut instance.health).fold(record, policy, now);
                 instance.with_health(folded.health, folded.event, now)
             },
-            |instance| (telling(instance), instance.health.expires_at()),
+            |instance| (telling(instance, policy), instance.health.expires_at()),
         );
         if let Some(at) = expires_at {
             self.lock().expiries.set_if_absent(&cell.id, self.clock.instant_of(at));
         }
-        if before != after {
-            self.noted(cell);
+        if before != Some(after) {
+            self.ring(cell);
         }
     }
 }
 
-/// What others act on: while it stays, nobody has to be told.
-fn telling(instance: &Instance) -> (bool, bool, Option<mcpd_core::health::HealthStatus>) {
-    (instance.is_ready(), instance.conditions.is_true(ConditionType::Functional), instance.health.status())
+/// What the driver acts on: while it stays, nobody has to look.
+fn telling(instance: &Instance, policy: &CheckPolicy) -> (bool, bool, Option<HealthStatus>) {
+    let health = &instance.health;
+    (instance.is_ready(), health.calls_for_restart(policy.failure_threshold), health.status())
 }
 
 fn record(at: Timestamp, plan: &CheckPlan, probe: &Probe, report: CheckReport) -> CheckRecord {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use mcpd_core::secret::Redactor;
 use mcpd_mcp::Connection;
-use mcpd_probe::{Calls, Grant, Target};
+use mcpd_probe::{Calls, Grant, State, Target};
 use tokio::time::Instant;
 
+use super::Patience;
 use super::calls::LiveCalls;
 use crate::metrics::{CheckMetrics, Metrics};
 use crate::state::{Cell, CheckPlan};
@@ -15,10 +17,13 @@ use crate::state::{Cell, CheckPlan};
 pub(super) struct Watch {
     /// How it is checked.
     pub(super) plan: Arc<CheckPlan>,
-    /// Its due times are `base + n × interval`.
+    /// The start it is about.
+    pub(super) run: u64,
+    /// Its due times after the first are `base + n × interval`.
     pub(super) base: Instant,
     /// What its probe is told, built with the first check through a connection.
     pub(super) view: Option<View>,
+    first: Patience,
 }
 
 /// What a probe sees of a connected instance.
@@ -28,23 +33,31 @@ pub(super) struct View {
     pub(super) target: Arc<Target>,
     pub(super) grant: Arc<Grant>,
     pub(super) calls: Arc<dyn Calls>,
+    pub(super) state: Arc<State>,
+    pub(super) redactor: Redactor,
     pub(super) metrics: CheckMetrics,
 }
 
 impl Watch {
-    pub(super) fn new(plan: Arc<CheckPlan>, base: Instant) -> Self {
-        Self { plan, base, view: None }
+    pub(super) fn new(plan: Arc<CheckPlan>, run: u64, base: Instant) -> Self {
+        Self { plan, run, base, view: None, first: Patience::First }
+    }
+
+    /// Only the first check waits for its turn.
+    pub(super) fn take_patience(&mut self) -> Patience {
+        std::mem::replace(&mut self.first, Patience::None)
     }
 }
 
 impl View {
     pub(super) fn new(cell: &Cell, plan: &CheckPlan, connection: Connection, metrics: &Metrics) -> Self {
+        let redactor = cell.redactor();
         let target = Target {
             server: cell.server.to_string(),
             instance: cell.id.to_string(),
             transport: connection.transport().to_owned(),
             protocol_version: Some(connection.protocol_version().to_owned()),
-            server_info: Some(cell.redactor().mask(connection.server_info()).into_owned()),
+            server_info: Some(redactor.mask(connection.server_info()).into_owned()),
             info: "{}".to_owned(),
             config: plan.config.clone(),
             tool: plan.tool.clone(),
@@ -55,7 +68,9 @@ impl View {
         Self {
             target: Arc::new(target),
             grant: Arc::new(Grant::new(plan.tool.as_deref(), tools, methods)),
-            calls: Arc::new(LiveCalls::new(connection.clone(), cell.redactor())),
+            calls: Arc::new(LiveCalls::new(connection.clone(), redactor.clone())),
+            state: Arc::default(),
+            redactor,
             metrics: metrics.checks_of(&cell.server, &plan.probe),
             connection,
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mcpd_core::env::Env;
-use mcpd_core::instance::{AttemptReason, Instance, Moment, Phase};
+use mcpd_core::env::{Env, EnvError};
+use mcpd_core::instance::{AttemptReason, Count, Instance, Moment, Phase};
 use mcpd_core::server::Revision;
 use tokio_util::sync::CancellationToken;
 
@@ -19,11 +19,17 @@ pub(super) async fn attempt(
     revision: Revision,
     cancel: CancellationToken,
 ) {
-    let Ok(_place) = context.starts.acquire().await else { return };
+    let place = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return,
+        place = context.starts.acquire() => place,
+    };
+    let Ok(_place) = place else { return };
     // The intent stands on disk before anything runs: a new mcpd then knows where to look.
     if !context.change_safely(&cell, while_starting_or_failed(revision)).await {
         let words = "the store does not answer, so nothing was started".to_owned();
-        context.change(&cell, |instance, moment| if_starting(instance, moment, |i, m| i.start_failed(words, m)));
+        context
+            .change(&cell, |instance, moment| if_starting(instance, moment, |i, m| i.start_failed(words, m)));
         return;
     }
     let outcome = tokio::select! {
@@ -41,14 +47,18 @@ enum Outcome {
 }
 
 async fn resolve_and_start(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired) -> Outcome {
+    let server = context.board.find_server(cell.server.as_str());
+    let wakes = || server.as_ref().map(|server| server.wakes());
+    let wakes_before = wakes();
     let resolved = match context.secrets.resolve(&desired.env).await {
         Ok(resolved) => resolved,
         Err(error) => {
-            for missing in &error.0 {
-                context.metrics.secret_failure(&missing.cause.backend, &missing.cause.failure);
-            }
-            context.metrics.attempt(&cell.server, Err(AttemptReason::SecretsUnresolved));
-            let fail = |i: Instance, m: Moment<'_>| i.secrets_missing(&error, m);
+            count_missing(context, cell, &error);
+            // A secret that came while others were asked for has woken nobody; so nobody goes to sleep.
+            let fail = |i: Instance, m: Moment<'_>| match i.secrets_missing(&error, m) {
+                failed if wakes() == wakes_before => failed,
+                failed => failed.woken(m.now, Count::Keep, m.now),
+            };
             context.change_safely(cell, |instance, moment| if_starting(instance, moment, fail)).await;
             return Outcome::Failed;
         }
@@ -67,6 +77,13 @@ async fn resolve_and_start(context: &Arc<Context>, cell: &Arc<Cell>, desired: &D
             Outcome::Failed
         }
     }
+}
+
+fn count_missing(context: &Context, cell: &Cell, error: &EnvError) {
+    for missing in &error.0 {
+        context.metrics.secret_failure(&missing.cause.backend, &missing.cause.failure);
+    }
+    context.metrics.attempt(&cell.server, Err(AttemptReason::SecretsUnresolved));
 }
 
 async fn start(context: &Context, cell: &Cell, desired: &Desired, env: &Env) -> Result<Started, String> {
@@ -106,11 +123,13 @@ async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, st
         connection: None,
     });
     context.metrics.attempt(&cell.server, Ok(()));
-    context.change_safely(cell, |instance, moment| if_starting(instance, moment, |i, m| i.started(m.now))).await;
+    let started = |instance, moment: Moment<'_>| if_starting(instance, moment, |i, m| i.started(m.now));
+    context.change_safely(cell, started).await;
     context.checks.started(cell);
+    // It may have ended before it was known to run.
     exits::apply(context, cell, run);
-    let opening = link::follow(Arc::clone(context), Arc::clone(cell), run, stdin, stdout, link::options(context, cell, desired));
-    context.tasks.spawn(opening);
+    let (options, streams) = (link::options(context, cell, desired), link::Streams { stdin, stdout });
+    context.tasks.spawn(link::follow(Arc::clone(context), Arc::clone(cell), run, streams, options));
 }
 
 /// An instance that was told to stop meanwhile keeps to that.

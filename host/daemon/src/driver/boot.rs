@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use mcpd_core::instance::Instance;
 
 use super::Context;
+use crate::metrics::RestartCause;
 use crate::runtime::{Handle, Known};
 use crate::state::Cell;
 use crate::store::{InstanceRow, ServerRow};
@@ -34,6 +35,9 @@ fn known(row: &InstanceRow) -> Known {
 
 async fn take_over(context: &Context, instance: Instance) -> anyhow::Result<()> {
     let now = context.clock.now();
+    if instance.running().is_some() {
+        context.metrics.restarted(&instance.server, RestartCause::Interrupted);
+    }
     let cell = Cell::new(instance.interrupted(&context.settings.schedule, now), now);
     let checks = context.store.list_checks(&cell.id).await.context("cannot read checks from the store")?;
     for check in checks.into_iter().rev() {

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use mcpd_core::backoff::Schedule;
-use mcpd_core::conditions::ConditionType;
 use mcpd_core::instance::{Instance, Moment};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -89,10 +87,5 @@ impl Context {
         if let Some(server) = self.board.find_server(server) {
             server.bell.notify_one();
         }
-    }
-
-    /// When a condition of the instance changed last.
-    pub fn since(&self, cell: &Cell, condition: ConditionType) -> Option<Timestamp> {
-        cell.read(|instance| instance.conditions.find(condition).map(|c| c.last_transition_at))
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpd_core::instance::{AttemptReason, Exit, Phase};
+use mcpd_core::instance::{AttemptReason, Exit};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Context;
@@ -15,31 +16,35 @@ use crate::state::Cell;
 const SCAN: Duration = Duration::from_secs(30);
 
 /// Follows the runtime's events until mcpd ends, with a periodic scan behind them.
-pub(super) async fn watch(context: Arc<Context>) {
-    let mut events = context.runtime.subscribe();
+pub(super) async fn watch(context: Arc<Context>, mut events: Receiver<RuntimeEvent>) {
     let mut scan = tokio::time::interval(SCAN);
     scan.reset();
     loop {
+        // What ends because mcpd ends is no exit, and what an event tells of has not vanished.
         tokio::select! {
+            biased;
             () = context.end.cancelled() => return,
-            _ = scan.tick() => look_for_vanished(&context).await,
             event = events.recv() => match event {
-                Ok(RuntimeEvent::Exited { instance, run, exit, stderr_tail, .. }) => {
-                    if let Some(cell) = context.board.find_instance(instance.as_str()) {
-                        cell.note_exit(run, exit_of(exit), stderr_tail);
-                        apply(&context, &cell, run);
-                    }
-                }
-                Err(RecvError::Lagged(_)) => look_for_vanished(&context).await,
+                Ok(event) => take(&context, event),
+                Err(RecvError::Lagged(_)) => look_for_vanished(&context, &mut events).await,
                 Err(RecvError::Closed) => return,
-            }
+            },
+            _ = scan.tick() => look_for_vanished(&context, &mut events).await,
         }
+    }
+}
+
+fn take(context: &Context, event: RuntimeEvent) {
+    let RuntimeEvent::Exited { instance, run, exit, stderr_tail, .. } = event;
+    if let Some(cell) = context.board.find_instance(instance.as_str()) {
+        cell.note_exit(run, exit_of(exit), stderr_tail);
+        apply(context, &cell, run);
     }
 }
 
 /// Lets an exit that was noticed take effect, once the instance is RUNNING with that very run.
 pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
-    let is_running = cell.read(|instance| matches!(instance.phase, Phase::Running(_)));
+    let is_running = cell.read(|instance| instance.running().is_some());
     if !is_running || !cell.is_run(run) {
         return;
     }
@@ -47,18 +52,38 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
     cell.end_run(run);
     context.checks.forget(&cell.id);
     context.change(cell, |instance, moment| instance.exited(exit, &stderr_tail, moment));
-    let cause = match cell.read(|instance| instance.error().map(|error| error.reason)) {
-        Some(AttemptReason::CrashLoop) => RestartCause::CrashLoop,
-        _ => RestartCause::Exited,
-    };
-    context.metrics.restarted(&cell.server, cause);
+    if let Some(reason) = cell.read(|instance| instance.error().map(|error| error.reason)) {
+        count(context, cell, reason);
+    }
     context.ring(cell.server.as_str());
 }
 
+/// Counts a run that ended as a failed attempt of its own, and as a restart.
+pub(super) fn count(context: &Context, cell: &Cell, reason: AttemptReason) {
+    context.metrics.attempt(&cell.server, Err(reason));
+    let cause = match reason {
+        AttemptReason::CrashLoop => RestartCause::CrashLoop,
+        AttemptReason::Unhealthy => RestartCause::Unhealthy,
+        _ => RestartCause::Exited,
+    };
+    context.metrics.restarted(&cell.server, cause);
+}
+
 /// An instance that is RUNNING here and not there has ended, and the event was missed.
-async fn look_for_vanished(context: &Arc<Context>) {
-    let before: Vec<_> = context.board.instances().into_iter().filter_map(|c| Some((c.run()?.number, c))).collect();
-    let Ok(owned) = context.runtime.list().await else { return };
+async fn look_for_vanished(context: &Context, events: &mut Receiver<RuntimeEvent>) {
+    let running = context.board.instances().into_iter().filter_map(|cell| Some((cell.run_number()?, cell)));
+    let before: Vec<_> = running.collect();
+    let owned = match context.runtime.list().await {
+        Ok(owned) => owned,
+        Err(error) => {
+            tracing::warn!(%error, "what runs was not compared with what should");
+            return;
+        }
+    };
+    // What ended between the two lists has sent word of it, and the word says more.
+    while let Ok(event) = events.try_recv() {
+        take(context, event);
+    }
     for (run, cell) in before {
         let is_there = owned.iter().any(|thing| thing.instance == cell.id && thing.run == run);
         if !is_there && cell.is_run(run) {

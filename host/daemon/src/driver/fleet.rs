@@ -1,16 +1,15 @@
 //! The tasks of all servers: one each, started when a server appears, ended when it is forgotten.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcpd_core::instance::{AfterStop, Count};
-use mcpd_core::name::ServerName;
 use mcpd_core::time::after;
 
 use super::{Context, boot, exits, server};
+use crate::metrics::RestartCause;
 use crate::state::{Cell, Defaults, Desired, DesiredError, ServerCell};
-use crate::store::{ServerRow, StoreError};
+use crate::store::ServerRow;
 
 /// Instances that a changed secret or a recovered backend wakes start spread over this time (behaviour 3.7).
 const WAKE_SPREAD: Duration = Duration::from_secs(1);
@@ -19,20 +18,19 @@ const WAKE_SPREAD: Duration = Duration::from_secs(1);
 pub struct Fleet {
     context: Arc<Context>,
     defaults: Defaults,
-    driven: Arc<Mutex<BTreeSet<ServerName>>>,
 }
 
 impl Fleet {
     /// A fleet with nobody in it.
     pub fn new(context: Arc<Context>, defaults: Defaults) -> Self {
-        Self { context, defaults, driven: Arc::default() }
+        Self { context, defaults }
     }
 
     /// Takes over what the store holds, ends what an earlier mcpd left, and starts to drive. Servers whose
     /// manifest cannot be read are left alone and named in the log.
     pub async fn boot(&self) -> anyhow::Result<()> {
         let context = &self.context;
-        context.tasks.spawn(exits::watch(Arc::clone(context)));
+        context.tasks.spawn(exits::watch(Arc::clone(context), context.runtime.subscribe()));
         for row in boot::load(context).await? {
             if let Err(error) = self.server_changed(&row) {
                 tracing::error!(server = %row.name, error = %error, "server left alone");
@@ -44,12 +42,33 @@ impl Fleet {
     /// What is wanted of a server was written to the store.
     pub fn server_changed(&self, row: &ServerRow) -> Result<(), DesiredError> {
         let desired = Desired::from_row(row, &self.defaults)?;
-        let check = desired.check.clone();
+        let before = self.context.board.find_server(row.name.as_str()).map(|server| server.desired());
         let server = self.context.board.put_server(desired);
-        self.context.checks.plan_changed(&row.name, check);
+        if let Some(before) = before {
+            self.compare(&before, &server);
+        }
         self.ensure_driven(&server);
         server.bell.notify_one();
         Ok(())
+    }
+
+    /// What takes effect in place, without a pass of the driver.
+    fn compare(&self, before: &Desired, server: &ServerCell) {
+        let now = server.desired();
+        if before.check != now.check {
+            self.context.checks.changed(&server.name);
+        }
+        if before.restart_nonce != now.restart_nonce {
+            for cell in self.context.board.instances_of(server.name.as_str()) {
+                self.count_requested(&cell);
+            }
+        }
+    }
+
+    fn count_requested(&self, cell: &Cell) {
+        if cell.run_number().is_some() {
+            self.context.metrics.restarted(&cell.server, RestartCause::Requested);
+        }
     }
 
     /// A secret was written or deleted: who waits for it is attempted at once, with a fresh count, and who
@@ -65,6 +84,7 @@ impl Fleet {
 
     /// A person wants this instance gone; another takes its place.
     pub fn delete_instance(&self, cell: &Arc<Cell>) {
+        self.count_requested(cell);
         self.context.change(cell, |instance, moment| {
             instance.stopping(AfterStop::Remove, "a person asked for it", moment.now)
         });
@@ -87,14 +107,10 @@ impl Fleet {
         }
     }
 
-    /// Everything that was noted is on disk.
-    pub async fn flush(&self) -> Result<(), Arc<StoreError>> {
-        self.context.ledger.flushed().await
-    }
-
     fn wake(&self, count: Count, uses: impl Fn(&Desired) -> bool) {
         let context = &self.context;
         for server in context.board.servers().into_iter().filter(|server| uses(&server.desired())) {
+            server.wake();
             for cell in context.board.instances_of(server.name.as_str()) {
                 if cell.read(|instance| instance.next_retry_at().is_some()) {
                     let wait = context.clock.chance().of(WAKE_SPREAD);
@@ -103,21 +119,14 @@ impl Fleet {
                     });
                 }
             }
-            server.forget_secrets();
+            server.doubt_secrets();
             server.bell.notify_one();
         }
     }
 
     fn ensure_driven(&self, server: &Arc<ServerCell>) {
-        let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
-        if !driven.insert(server.name.clone()) {
-            return;
+        if server.claim() {
+            self.context.tasks.spawn(server::drive(Arc::clone(&self.context), Arc::clone(server)));
         }
-        let (context, server, driven) = (Arc::clone(&self.context), Arc::clone(server), Arc::clone(&self.driven));
-        self.context.tasks.spawn(async move {
-            let name = server.name.clone();
-            server::drive(context, server).await;
-            driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
-        });
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn start_request(cell: &Cell, desired: &Desired, env: &Env) -> Result
             (launch, args, cwd)
         }
         Launch::Image { image, .. } => {
-            return Err(format!("cannot run image {image}: this mcpd has no container engine, only host processes"));
+            return Err(format!(
+                "cannot run image {image}: this mcpd has no container engine, only host processes"
+            ));
         }
         Launch::External { url, .. } => {
             return Err(format!("cannot connect to {url}: this version of mcpd has no HTTP transport"));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpd_core::instance::{AfterStop, AttemptError, AttemptReason, Phase};
-use mcpd_mcp::{ConnectError, ConnectOptions, Connection, ID_START_MAX, known_version};
+use mcpd_core::instance::{AfterStop, AttemptError, AttemptReason, Exit};
+use mcpd_mcp::{CloseReason, ConnectError, ConnectOptions, Connection, ID_START_MAX, known_version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Context;
@@ -17,6 +17,20 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_hours(1);
 /// A process whose stdout ended has as a rule exited, and its exit says more: it is waited for this long.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
 
+/// The streams of a run.
+pub(super) struct Streams {
+    pub(super) stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(super) stdout: Box<dyn AsyncRead + Send + Unpin>,
+}
+
+/// Why there is no connection any more.
+enum End {
+    /// The server closed one of its streams: it has exited (behaviour 7.2).
+    Closed(CloseReason),
+    /// It could not be spoken to; in whose words.
+    Refused(String),
+}
+
 /// What the connection is opened with.
 pub(super) fn options(context: &Context, cell: &Cell, desired: &Desired) -> ConnectOptions {
     let mut options = ConnectOptions::new(cell.server.as_str(), context.clock.random() % ID_START_MAX);
@@ -27,41 +41,49 @@ pub(super) fn options(context: &Context, cell: &Cell, desired: &Desired) -> Conn
     options
 }
 
-/// Opens the connection of a run and stays with it until it ends.
+/// Opens the connection of a run, stays with it until it ends, and sees to the end of the run.
 pub(super) async fn follow(
     context: Arc<Context>,
     cell: Arc<Cell>,
     run: u64,
-    stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    stdout: Box<dyn AsyncRead + Send + Unpin>,
+    streams: Streams,
     options: ConnectOptions,
 ) {
-    let opened = tokio::select! {
-        () = context.end.cancelled() => return,
-        opened = Connection::open(stdout, stdin, options) => opened,
-    };
-    let (ended, words) = match opened {
-        Ok(connection) => {
-            connected(&context, &cell, run, &connection);
-            tokio::select! {
-                () = context.end.cancelled() => return,
-                reason = connection.closed() => (true, reason.to_string()),
-            }
+    let work = async {
+        let end = converse(&context, &cell, run, streams, options).await;
+        if is_running(&cell, run) {
+            finish(&context, &cell, run, end).await;
         }
-        Err(ConnectError::Lost { reason, .. }) => (true, reason.to_string()),
-        Err(error) => (false, cell.redactor().mask_owned(error.to_string())),
+    };
+    tokio::select! {
+        biased;
+        () = context.end.cancelled() => {}
+        () = work => {}
+    }
+}
+
+async fn converse(
+    context: &Context,
+    cell: &Arc<Cell>,
+    run: u64,
+    streams: Streams,
+    options: ConnectOptions,
+) -> End {
+    let end = match Connection::open(streams.stdout, streams.stdin, options).await {
+        Ok(connection) => {
+            connected(context, cell, run, &connection);
+            End::Closed(connection.closed().await)
+        }
+        Err(ConnectError::Lost { reason, .. }) => End::Closed(reason),
+        Err(error) => End::Refused(cell.redactor().mask_owned(error.to_string())),
     };
     cell.set_connection(run, None);
-    disconnected(&context, &cell, run, words.clone());
-    if ended {
-        tokio::time::sleep(EXIT_GRACE).await;
-    }
-    end_unless_exited(&context, &cell, run, words);
+    end
 }
 
 fn connected(context: &Context, cell: &Arc<Cell>, run: u64, connection: &Connection) {
     cell.set_connection(run, Some(connection.clone()));
-    if !cell.is_run(run) {
+    if !is_running(cell, run) {
         return;
     }
     let version = connection.protocol_version().to_owned();
@@ -70,27 +92,51 @@ fn connected(context: &Context, cell: &Arc<Cell>, run: u64, connection: &Connect
     context.ring(cell.server.as_str());
 }
 
-fn disconnected(context: &Context, cell: &Arc<Cell>, run: u64, words: String) {
-    if cell.is_run(run) {
-        context.change(cell, |instance, moment| match instance.phase {
-            Phase::Running(_) => instance.disconnected(words, moment.now),
-            _ => instance,
-        });
+/// A process that cannot be spoken to any more is ended: a failed attempt with the words of why.
+async fn finish(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, end: End) {
+    let words = match &end {
+        End::Closed(reason) => reason.to_string(),
+        End::Refused(words) => words.clone(),
+    };
+    context.change(cell, |instance, moment| instance.disconnected(words.clone(), moment.now));
+    match end {
+        End::Refused(_) => give_up(context, cell, AttemptReason::StartFailed, words),
+        End::Closed(reason) => {
+            tokio::time::sleep(EXIT_GRACE).await;
+            if is_running(cell, run) {
+                end_run(context, cell, run, &reason).await;
+            }
+        }
     }
 }
 
-/// A process that cannot be spoken to any more is ended: a failed attempt with the words of why.
-fn end_unless_exited(context: &Context, cell: &Arc<Cell>, run: u64, words: String) {
-    if !cell.is_run(run) {
-        return;
+/// It has closed a stream and is still there: it is ended, and its end told as what it was.
+async fn end_run(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, reason: &CloseReason) {
+    let exit = match reason {
+        CloseReason::StdinBroken(_) => Exit::ClosedStdin,
+        _ => Exit::ClosedStdout,
+    };
+    cell.note_exit(run, exit, String::new());
+    // Its end takes effect as any other, with the runtime's event and what stderr said.
+    if let Err(error) = context.runtime.stop(&cell.id).await {
+        tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not ended");
+        give_up(context, cell, AttemptReason::Exited, exit.to_string());
     }
-    let error = AttemptError { reason: AttemptReason::Exited, message: words };
-    context.change(cell, |instance, moment| match instance.phase {
-        Phase::Running(_) => {
-            let why = error.message.clone();
-            instance.stopping(AfterStop::Fail(error), &why, moment.now)
+}
+
+/// The driver stops it, and tries again when that fails.
+fn give_up(context: &Context, cell: &Arc<Cell>, reason: AttemptReason, message: String) {
+    let error = AttemptError { reason, message };
+    context.change(cell, |instance, moment| {
+        if instance.running().is_none() {
+            return instance;
         }
-        _ => instance,
+        let why = error.message.clone();
+        instance.stopping(AfterStop::Fail(error), &why, moment.now)
     });
     context.ring(cell.server.as_str());
+}
+
+fn is_running(cell: &Cell, run: u64) -> bool {
+    cell.is_run(run) && cell.read(|instance| instance.running().is_some())
 }

@@ -16,8 +16,12 @@ mod exits;
 mod fleet;
 mod launch;
 mod link;
+#[cfg(test)]
+mod scenarios;
 mod server;
 mod stop;
+#[cfg(test)]
+pub(crate) mod test_support;
 
 pub use context::{Context, Settings};
 pub use fleet::Fleet;

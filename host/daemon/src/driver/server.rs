@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use mcpd_core::decide::{Action, Plan, Snapshot, Step, decide};
-use mcpd_core::instance::{AfterStop, Count, Instance};
+use mcpd_core::decide::{Action, Plan, Rollout, Snapshot, Step, decide};
+use mcpd_core::event::EventDraft;
+use mcpd_core::instance::{AfterStop, Count, Instance, Phase};
 use mcpd_core::name::InstanceId;
-use mcpd_core::server::{Revision, Server};
+use mcpd_core::server::{Revision, Server, Wish};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,9 @@ use crate::state::{Cell, Change, Desired, ServerCell};
 
 /// Drives a server until it is forgotten or mcpd ends.
 pub(super) async fn drive(context: Arc<Context>, server: Arc<ServerCell>) {
-    let mut driver = Driver { context, server, work: JoinSet::new(), in_flight: HashMap::new() };
+    let scan_at = Instant::now() + context.settings.scan;
+    let (work, in_flight) = (JoinSet::new(), HashMap::new());
+    let mut driver = Driver { context, server, work, in_flight, scan_at };
     while driver.turn().await == Next::Look {}
     driver.finish().await;
 }
@@ -25,8 +28,10 @@ pub(super) async fn drive(context: Arc<Context>, server: Arc<ServerCell>) {
 struct Driver {
     context: Arc<Context>,
     server: Arc<ServerCell>,
-    work: JoinSet<InstanceId>,
+    work: JoinSet<()>,
     in_flight: HashMap<InstanceId, Work>,
+    /// When it looks again though nobody said anything.
+    scan_at: Instant,
 }
 
 /// An attempt or a stop under way.
@@ -54,17 +59,18 @@ impl Driver {
     }
 
     async fn wait(&mut self, plan: &Plan) -> Next {
-        let scan_at = Instant::now() + self.context.settings.scan;
-        let look_at = plan.look_again_at.map_or(scan_at, |at| self.context.clock.instant_of(at).min(scan_at));
+        let look_at = plan.look_again_at.map(|at| self.context.clock.instant_of(at));
+        let look_at = look_at.map_or(self.scan_at, |at| at.min(self.scan_at));
         tokio::select! {
+            biased;
             () = self.context.end.cancelled() => return Next::End,
+            Some(done) = self.work.join_next_with_id() => self.done(done.map_or_else(|e| e.id(), |(id, ())| id)),
             () = self.server.bell.notified() => {}
-            Some(done) = self.work.join_next_with_id() => self.done(done.map_or_else(|e| e.id(), |(id, _)| id)),
-            () = tokio::time::sleep_until(look_at) => {
-                if look_at == scan_at {
-                    self.server.forget_secrets();
-                }
-            }
+            () = tokio::time::sleep_until(look_at) => {}
+        }
+        if self.scan_at <= Instant::now() {
+            self.scan_at = Instant::now() + self.context.settings.scan;
+            self.server.doubt_secrets();
         }
         Next::Look
     }
@@ -72,7 +78,8 @@ impl Driver {
     /// Snapshot → decide → execute.
     async fn pass(&mut self) -> Plan {
         let desired = self.server.desired();
-        let wanted = desired.to_core(self.secrets(&desired).await);
+        let secrets = if desired.wish == Wish::Keep { self.secrets(&desired).await } else { None };
+        let wanted = desired.to_core(secrets);
         let cells = self.context.board.instances_of(self.server.name.as_str());
         let instances: Vec<Instance> = cells.iter().map(|cell| cell.snapshot()).collect();
         let in_flight: BTreeSet<InstanceId> = self.in_flight.keys().cloned().collect();
@@ -83,22 +90,41 @@ impl Driver {
             in_flight: &in_flight,
             count_reset_after: self.context.settings.count_reset_after,
         });
-        self.server.set_plan(plan.clone());
+        for instance in instances.iter().filter(|instance| matches!(instance.phase, Phase::Stopping(_))) {
+            self.cancel(&instance.id);
+        }
         for step in &plan.steps {
             tracing::debug!(server = %self.server.name, action = ?step.action, why = %step.why, "step");
             self.execute(step, &desired, &wanted);
         }
-        if !plan.steps.is_empty() {
+        self.publish(&plan).await;
+        plan
+    }
+
+    /// Shows what was decided, and says it where a rollout got stuck.
+    async fn publish(&self, plan: &Plan) {
+        let before = self.server.replace_plan(plan.clone()).rollout;
+        if !plan.steps.is_empty() || before != plan.rollout {
             self.context.board.publish(Change::Server(self.server.name.clone()));
         }
-        plan
+        let Rollout::Stuck { instance, .. } = &plan.rollout else { return };
+        if before == plan.rollout {
+            return;
+        }
+        let words = format!("new instance {instance} did not become Ready in time, the old ones stay");
+        let (event, now) = (EventDraft::warning("RolloutStuck", words), self.context.clock.now());
+        if let Err(error) = self.context.store.append_server_event(&self.server.name, &event, now).await {
+            tracing::warn!(server = %self.server.name, %error, "event not written");
+        }
     }
 
     /// The hash of the secrets in use, asked for anew when somebody said that it may have changed.
     async fn secrets(&self, desired: &Desired) -> Option<String> {
-        if !self.server.are_secrets_known() {
-            let hash = self.context.secrets.fingerprint(&desired.env).await;
-            self.server.set_secrets(hash);
+        if let Some(doubt) = self.server.find_doubt() {
+            tokio::select! {
+                () = self.context.end.cancelled() => {}
+                hash = self.context.secrets.fingerprint(&desired.env) => self.server.settle_secrets(doubt, hash),
+            }
         }
         self.server.secrets()
     }
@@ -172,11 +198,7 @@ impl Driver {
         cancel: CancellationToken,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
-        let done = id.clone();
-        let task = self.work.spawn(async move {
-            work.await;
-            done
-        });
+        let task = self.work.spawn(work);
         self.in_flight.insert(id.clone(), Work { cancel, task });
     }
 
@@ -193,10 +215,10 @@ impl Driver {
     /// Removes the rows of a deleted server whose instances are proved gone (behaviour 5.6).
     async fn forget(&self) -> bool {
         match self.context.store.forget_server(&self.server.name).await {
+            // Made anew under its name meanwhile, it is driven on.
+            Ok(()) if !self.context.board.forget_server(&self.server) => false,
             Ok(()) => {
-                self.context.board.remove_server(&self.server.name);
                 self.context.metrics.forget_server(&self.server.name);
-                self.context.checks.forget_server(&self.server.name);
                 true
             }
             Err(error) => {

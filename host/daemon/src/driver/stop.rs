@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mcpd_core::instance::{AfterStop, Moment, Phase, Stopping};
+use mcpd_core::instance::{AfterStop, Instance, Moment, Phase, Stopping};
 
-use super::Context;
+use super::{Context, exits};
 use crate::state::Cell;
 
 /// Stops an instance; what comes after stands in its phase.
@@ -24,7 +24,10 @@ pub(super) async fn stop(context: Arc<Context>, cell: Arc<Cell>) {
     if cell.read(|instance| is_leaving(&instance.phase)) {
         remove(&context, &cell).await;
     } else {
-        context.change_safely(&cell, |instance, moment| gone(instance, moment)).await;
+        context.change_safely(&cell, gone).await;
+        if let Some(reason) = cell.read(|instance| instance.error().map(|error| error.reason)) {
+            exits::count(&context, &cell, reason);
+        }
     }
 }
 
@@ -33,7 +36,7 @@ fn is_leaving(phase: &Phase) -> bool {
 }
 
 /// It stays, as a failed attempt; one that was asked to leave meanwhile is found by the next pass.
-fn gone(instance: mcpd_core::instance::Instance, moment: Moment<'_>) -> mcpd_core::instance::Instance {
+fn gone(instance: Instance, moment: Moment<'_>) -> Instance {
     if is_leaving(&instance.phase) {
         return instance;
     }

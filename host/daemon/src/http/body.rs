@@ -91,9 +91,8 @@ impl Document {
 
     /// A request of a shape of its own, whose raw parts stay as they are.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Answer<T> {
-        serde_json::from_slice(&self.bytes).map_err(|error| {
-            Refusal::new(Code::Malformed, format!("the body could not be read: {error}"))
-        })
+        serde_json::from_slice(&self.bytes)
+            .map_err(|error| Refusal::new(Code::Malformed, format!("the body could not be read: {error}")))
     }
 }
 
@@ -118,9 +117,8 @@ async fn read(body: Body) -> Answer<Bytes> {
     let mut bytes = BytesMut::new();
     let mut seen = 0_usize;
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| {
-            Refusal::new(Code::Malformed, format!("the body broke off: {error}"))
-        })?;
+        let chunk =
+            chunk.map_err(|error| Refusal::new(Code::Malformed, format!("the body broke off: {error}")))?;
         seen = seen.saturating_add(chunk.len());
         if seen <= DOCUMENT_BYTES_MAX {
             bytes.extend_from_slice(&chunk);

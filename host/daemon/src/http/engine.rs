@@ -53,7 +53,11 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn check_now(&self, cell: &Arc<Cell>) -> Result<Arc<CheckRecord>, NotChecked>;
 
     /// The lines of an instance's log, oldest first, secrets masked, without their ends.
-    async fn logs(&self, instance: &InstanceId, query: LogQuery) -> Result<BoxStream<'static, String>, LogError>;
+    async fn logs(
+        &self,
+        instance: &InstanceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, String>, LogError>;
 
     /// How the runtime is and what else mcpd depends on; the store and the secret backends are asked by
     /// the API itself.

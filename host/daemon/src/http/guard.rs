@@ -52,14 +52,16 @@ impl Hosts {
     /// names, with this one, or with none.
     pub fn new(address: SocketAddr, configured: &[String]) -> Self {
         let port = address.port();
-        let mut names: Vec<_> = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")).into();
+        let mut names: Vec<_> =
+            ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")).into();
         names.push(address.to_string());
         for name in configured.iter().map(|name| name.to_ascii_lowercase()) {
             names.push(format!("{name}:{port}"));
             names.push(name);
         }
         if port == HTTP_PORT {
-            let bare: Vec<_> = names.iter().filter_map(|name| name.strip_suffix(":80")).map(str::to_owned).collect();
+            let bare: Vec<_> =
+                names.iter().filter_map(|name| name.strip_suffix(":80")).map(str::to_owned).collect();
             names.extend(bare);
         }
         Self(names)

@@ -9,7 +9,9 @@ use axum::routing::{get, post};
 use mcpd_api::problem::Code;
 
 use super::refusal::{Refusal, shown};
-use super::resources::{apply, backends, calls, checks, daemon, events, instances, logs, secrets, servers, watch};
+use super::resources::{
+    apply, backends, calls, checks, daemon, events, instances, logs, secrets, servers, watch,
+};
 use super::{Api, guard, limits, query};
 
 /// Every path there is, with the layers that each request passes: panic, host, origin, token, deadline.
@@ -87,5 +89,8 @@ async fn no_such_path(uri: Uri) -> Refusal {
 }
 
 async fn no_such_method(method: axum::http::Method, uri: Uri) -> Refusal {
-    Refusal::new(Code::MethodNotAllowed, format!("{} does not take {}", shown(uri.path()), shown(method.as_str())))
+    Refusal::new(
+        Code::MethodNotAllowed,
+        format!("{} does not take {}", shown(uri.path()), shown(method.as_str())),
+    )
 }

@@ -18,7 +18,7 @@ use super::{Api, routes};
 const CONNECTIONS_MAX: usize = 1024;
 
 /// How long the head of a request may take, and how long a connection may idle before the next one.
-const HEAD_DEADLINE: Duration = Duration::from_secs(60);
+const HEAD_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The largest head of a request: tokens and names are short.
 const HEAD_BYTES_MAX: usize = 64 << 10;

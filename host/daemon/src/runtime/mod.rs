@@ -5,6 +5,8 @@
 
 pub mod error;
 pub mod exit;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod log;
 pub mod process;
 pub mod request;

@@ -1,10 +1,12 @@
 //! All servers and instances, found by name, with word of every change.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use mcpd_core::decide::Plan;
 use mcpd_core::name::{InstanceId, ServerName};
+use mcpd_core::server::Wish;
 use tokio::sync::{Notify, broadcast};
 
 use super::{Cell, Desired};
@@ -43,14 +45,21 @@ pub struct ServerCell {
     desired: RwLock<Arc<Desired>>,
     plan: Mutex<Plan>,
     secrets: Mutex<KnownSecrets>,
+    wakes: AtomicU64,
+    has_driver: AtomicBool,
 }
 
 /// The hash of the secrets in use, and whether it was asked for since something may have changed it.
 #[derive(Debug, Default)]
 struct KnownSecrets {
     hash: Option<String>,
-    is_fresh: bool,
+    doubts: u64,
+    known_at: Option<u64>,
 }
+
+/// A doubt about the secrets in use; what is found out settles this one and none that came later.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubt(u64);
 
 impl Default for Board {
     fn default() -> Self {
@@ -60,17 +69,28 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Puts what is wanted of a server; makes its cell where there is none.
-    pub fn put_server(&self, desired: Desired) -> Arc<ServerCell> {
+    /// Puts what is wanted of a server; makes its cell where there is none. A health check that says the same
+    /// as before stays the same one, so that nothing that goes by it starts anew.
+    pub fn put_server(&self, mut desired: Desired) -> Arc<ServerCell> {
         let name = desired.name.clone();
-        let desired = Arc::new(desired);
-        let cell = {
-            let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
-            let fresh = || Arc::new(ServerCell::new(name.clone(), Arc::clone(&desired)));
-            Arc::clone(servers.entry(name.clone()).or_insert_with(fresh))
+        let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
+        let cell = match servers.get(&name) {
+            Some(cell) => {
+                let before = cell.desired();
+                if before.check == desired.check {
+                    desired.check.clone_from(&before.check);
+                }
+                *cell.desired.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(desired);
+                Arc::clone(cell)
+            }
+            None => {
+                let cell = Arc::new(ServerCell::new(name.clone(), Arc::new(desired)));
+                servers.insert(name.clone(), Arc::clone(&cell));
+                cell
+            }
         };
-        *cell.desired.write().unwrap_or_else(PoisonError::into_inner) = desired;
-        cell.forget_secrets();
+        drop(servers);
+        cell.doubt_secrets();
         self.publish(Change::Server(name));
         cell
     }
@@ -85,10 +105,16 @@ impl Board {
         self.servers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Forgets a server.
-    pub fn remove_server(&self, name: &ServerName) {
-        self.servers.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.publish(Change::ServerGone(name.clone()));
+    /// Forgets a server that was deleted; `false` when one of that name was made anew meanwhile.
+    pub fn forget_server(&self, server: &ServerCell) -> bool {
+        let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
+        if server.desired().wish != Wish::Delete {
+            return false;
+        }
+        servers.remove(&server.name);
+        drop(servers);
+        self.publish(Change::ServerGone(server.name.clone()));
+        true
     }
 
     /// Adds an instance.
@@ -141,6 +167,8 @@ impl ServerCell {
             desired: RwLock::new(desired),
             plan: Mutex::default(),
             secrets: Mutex::default(),
+            wakes: AtomicU64::new(0),
+            has_driver: AtomicBool::new(false),
         }
     }
 
@@ -154,9 +182,24 @@ impl ServerCell {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps what was decided, for those who ask why.
-    pub fn set_plan(&self, plan: Plan) {
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+    /// Keeps what was decided, for those who ask why, and gives what was decided before.
+    pub fn replace_plan(&self, plan: Plan) -> Plan {
+        std::mem::replace(&mut *self.plan.lock().unwrap_or_else(PoisonError::into_inner), plan)
+    }
+
+    /// Whether the caller is the first to ask, and so the one to drive it.
+    pub fn claim(&self) -> bool {
+        !self.has_driver.swap(true, Ordering::Relaxed)
+    }
+
+    /// Those who wait for a secret are to be attempted, also who fails for want of it right now.
+    pub fn wake(&self) {
+        self.wakes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often it was woken.
+    pub fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::SeqCst)
     }
 
     /// The hash of the secrets in use; `None` while it cannot be known.
@@ -164,19 +207,21 @@ impl ServerCell {
         self.lock_secrets().hash.clone()
     }
 
-    /// Whether nothing was said since that could have changed the secrets in use.
-    pub fn are_secrets_known(&self) -> bool {
-        self.lock_secrets().is_fresh
+    /// What has to be found out about them: something was said since that could have changed them.
+    pub fn find_doubt(&self) -> Option<Doubt> {
+        let known = self.lock_secrets();
+        (known.known_at != Some(known.doubts)).then_some(Doubt(known.doubts))
     }
 
-    /// Keeps the hash of the secrets in use.
-    pub fn set_secrets(&self, hash: Option<String>) {
-        *self.lock_secrets() = KnownSecrets { hash, is_fresh: true };
+    /// Keeps the hash of the secrets in use, as it was found out after `doubt`.
+    pub fn settle_secrets(&self, doubt: Doubt, hash: Option<String>) {
+        let mut known = self.lock_secrets();
+        (known.hash, known.known_at) = (hash, Some(doubt.0));
     }
 
     /// Something may have changed them: they are to be asked for anew.
-    pub fn forget_secrets(&self) {
-        self.lock_secrets().is_fresh = false;
+    pub fn doubt_secrets(&self) {
+        self.lock_secrets().doubts += 1;
     }
 
     fn lock_secrets(&self) -> MutexGuard<'_, KnownSecrets> {

@@ -1,6 +1,7 @@
 //! One instance: its state, what is live of it, and its last checks.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ pub struct Cell {
     run: Mutex<Option<Run>>,
     checks: Mutex<VecDeque<Arc<CheckRecord>>>,
     exit: Mutex<Option<SeenExit>>,
+    is_retired: AtomicBool,
 }
 
 /// An end that was noticed, perhaps before the start it belongs to was written down.
@@ -74,6 +76,7 @@ impl Cell {
             run: Mutex::default(),
             checks: Mutex::default(),
             exit: Mutex::default(),
+            is_retired: AtomicBool::new(false),
         })
     }
 
@@ -124,15 +127,22 @@ impl Cell {
         self.lock_run().take_if(|run| run.number == number)
     }
 
-    /// Whether the start `number` is the one that is live.
-    pub fn is_run(&self, number: u64) -> bool {
-        self.lock_run().as_ref().is_some_and(|run| run.number == number)
+    /// The number of the start that is live.
+    pub fn run_number(&self) -> Option<u64> {
+        self.lock_run().as_ref().map(|run| run.number)
     }
 
-    /// Takes note that the run ended, for the driver to act on.
+    /// Whether the start `number` is the one that is live.
+    pub fn is_run(&self, number: u64) -> bool {
+        self.run_number() == Some(number)
+    }
+
+    /// Takes note that the run ended, for the driver to act on. What was said first of why stays: a server
+    /// that was ended because it closed its stdout did not "exit by signal 15".
     pub fn note_exit(&self, run: u64, exit: Exit, stderr_tail: String) {
-        let seen = SeenExit { run, exit, stderr_tail };
-        *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        let mut seen = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = seen.as_ref().filter(|earlier| earlier.run == run).map(|earlier| earlier.exit);
+        *seen = Some(SeenExit { run, exit: first.unwrap_or(exit), stderr_tail });
     }
 
     /// The noted end of that run, once.
@@ -175,6 +185,16 @@ impl Cell {
     /// The newest check.
     pub fn last_check(&self) -> Option<Arc<CheckRecord>> {
         self.lock_checks().front().cloned()
+    }
+
+    /// Its row is gone for good.
+    pub fn retire(&self) {
+        self.is_retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its row is gone for good.
+    pub fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Relaxed)
     }
 
     /// The row that the store keeps of it.

@@ -42,6 +42,8 @@ pub struct Desired {
     pub created_at: Timestamp,
     /// When it was changed last.
     pub updated_at: Timestamp,
+    /// How often people asked for a restart.
+    pub restart_nonce: i64,
     /// Hash of the launch fields and of the restarts people asked for.
     pub launch_hash: String,
     /// Its variables.
@@ -96,6 +98,7 @@ impl Desired {
             wish: if row.deleting { Wish::Delete } else { Wish::Keep },
             created_at: row.created_at,
             updated_at: row.updated_at,
+            restart_nonce: row.restart_nonce,
             launch_hash: launch_hash(&value, row.restart_nonce),
             env: manifest.env.iter().map(env_entry).collect(),
             check: check_plan(&health_check, &defaults.0.policy).map(Arc::new),

@@ -46,6 +46,8 @@ struct Pending {
     gone: BTreeSet<InstanceId>,
     checks: Vec<(InstanceId, Arc<CheckRecord>)>,
     waiters: Vec<oneshot::Sender<Result<(), Arc<StoreError>>>>,
+    /// Nobody writes any more, so nobody may wait.
+    is_closed: bool,
 }
 
 impl Ledger {
@@ -58,9 +60,10 @@ impl Ledger {
     /// The instance changed; it is written soon.
     pub fn note(&self, cell: &Arc<Cell>) {
         let mut pending = self.lock();
-        if !pending.gone.contains(&cell.id) {
-            pending.dirty.insert(cell.id.clone(), Arc::clone(cell));
+        if cell.is_retired() {
+            return;
         }
+        pending.dirty.insert(cell.id.clone(), Arc::clone(cell));
         drop(pending);
         self.0.any.notify_one();
     }
@@ -68,7 +71,7 @@ impl Ledger {
     /// A check was made; it is written soon, together with the health it led to.
     pub fn note_check(&self, cell: &Arc<Cell>, record: Arc<CheckRecord>) {
         let mut pending = self.lock();
-        if pending.gone.contains(&cell.id) {
+        if cell.is_retired() {
             return;
         }
         pending.dirty.insert(cell.id.clone(), Arc::clone(cell));
@@ -85,10 +88,11 @@ impl Ledger {
         self.flushed().await
     }
 
-    /// The instance is gone, and so is its row when this returns.
+    /// The instance is gone, and so is its row when this returns; what is noted of it later brings no row back.
     pub async fn remove(&self, cell: &Cell) -> Result<(), Arc<StoreError>> {
         {
             let mut pending = self.lock();
+            cell.retire();
             pending.dirty.remove(&cell.id);
             pending.checks.retain(|(id, _)| *id != cell.id);
             pending.gone.insert(cell.id.clone());
@@ -99,7 +103,12 @@ impl Ledger {
     /// Everything noted so far is safe on disk when this returns.
     pub async fn flushed(&self) -> Result<(), Arc<StoreError>> {
         let (sender, receiver) = oneshot::channel();
-        self.lock().waiters.push(sender);
+        {
+            let mut pending = self.lock();
+            if !pending.is_closed {
+                pending.waiters.push(sender);
+            }
+        }
         self.0.urgent.notify_one();
         receiver.await.unwrap_or_else(|_| {
             let doing = "writing down what became of instances".to_owned();
@@ -107,7 +116,7 @@ impl Ledger {
         })
     }
 
-    /// Writes until `end`, and then once more.
+    /// Writes until `end`, and then once more. What a store that fails did not take is tried again.
     pub async fn write_until(&self, end: CancellationToken) {
         while !end.is_cancelled() {
             tokio::select! {
@@ -115,14 +124,18 @@ impl Ledger {
                 () = self.0.urgent.notified() => {}
                 () = self.gathered() => {}
             }
-            if self.write().await.is_err() {
+            while self.write().await.is_err() && !end.is_cancelled() {
                 tokio::select! {
                     () = end.cancelled() => {}
                     () = tokio::time::sleep(RETRY) => {}
                 }
             }
         }
+        // Who changed something while the round before was written.
         let _ = self.write().await;
+        let mut pending = self.lock();
+        pending.is_closed = true;
+        pending.waiters.clear();
     }
 
     async fn gathered(&self) {
@@ -132,7 +145,7 @@ impl Ledger {
 
     /// One round; what could not be written is pending again, and those who wait are told.
     async fn write(&self) -> Result<(), Arc<StoreError>> {
-        let pending = std::mem::take(&mut *self.lock());
+        let pending = self.lock().take();
         let written = self.write_all(&pending).await.map_err(Arc::new);
         if let Err(error) = &written {
             tracing::error!(error = %error, "cannot write down what became of instances, trying again");
@@ -177,7 +190,7 @@ impl Ledger {
     fn put_back(&self, failed: &Pending) {
         let mut pending = self.lock();
         for (id, cell) in &failed.dirty {
-            if !pending.gone.contains(id) {
+            if !cell.is_retired() {
                 pending.dirty.entry(id.clone()).or_insert_with(|| Arc::clone(cell));
             }
         }
@@ -191,5 +204,12 @@ impl Ledger {
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    /// All of it, to be written; what comes from now on is for the next round.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self { is_closed: self.is_closed, ..Self::default() })
     }
 }

@@ -8,7 +8,7 @@ mod cell;
 mod desired;
 mod ledger;
 
-pub use board::{Board, Change, ServerCell};
+pub use board::{Board, Change, Doubt, ServerCell};
 pub use cell::{Cell, Run};
 pub use desired::{CheckPlan, Defaults, Desired, DesiredError};
 pub use ledger::Ledger;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use mcpd_api::manifest::parse_list;
+use mcpd_api::manifest::{Context, parse_list};
 use mcpd_api::problem::Code;
 use mcpd_api::view::ApplyAnswer;
 use serde::Deserialize;
@@ -37,7 +37,7 @@ pub(crate) async fn apply(
     if values.is_empty() {
         return Err(Refusal::new(Code::NothingToApply, "the body holds no manifest"));
     }
-    let manifests = parse_list(&values).map_err(|mistakes| invalid(&Default::default(), mistakes))?;
+    let manifests = parse_list(&values).map_err(|mistakes| invalid(&Context::default(), mistakes))?;
     let mode = if how.dry_run { Mode::DryRun } else { Mode::Write };
     let left_out = if how.prune { LeftOut::Prune } else { LeftOut::Keep };
     let outcome = api.desk.carry_out(Request::Apply { manifests, mode, left_out }).await?;

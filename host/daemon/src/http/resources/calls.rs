@@ -26,7 +26,7 @@ use crate::state::ServerCell;
 
 /// The deadline of a call that names none: tools may take their time, and a client that waits longer
 /// should say so.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+const TIMEOUT_DEFAULT: Duration = Duration::from_mins(1);
 
 /// Pages of a tool list that are fetched; a server that still has more gives cursors without end.
 const TOOL_PAGES_MAX: usize = 100;
@@ -101,7 +101,8 @@ async fn tools_page(api: &Api, server: &ServerCell, cursor: Option<&str>, end: I
             Refusal::new(Code::BadAnswer, format!("server {} gave no list of tools: {error}", server.name))
         }),
         McpAnswer::Error(error) => {
-            let words = format!("server {} refused tools/list: {} ({})", server.name, error.message, error.code);
+            let words =
+                format!("server {} refused tools/list: {} ({})", server.name, error.message, error.code);
             Err(Refusal::new(Code::BadAnswer, words))
         }
     }

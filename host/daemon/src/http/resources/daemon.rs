@@ -53,7 +53,8 @@ async fn parts(api: &Api) -> Vec<PartView> {
     let mut parts = vec![part("store".to_owned(), ping.err().map(|error| error.to_string()))];
     parts.extend(api.engine.parts().await);
     let rows = api.store.list_backends().await.unwrap_or_default();
-    let names = std::iter::once(SEALED).chain(rows.iter().map(|row| row.name.as_str()).filter(|n| *n != SEALED));
+    let names =
+        std::iter::once(SEALED).chain(rows.iter().map(|row| row.name.as_str()).filter(|n| *n != SEALED));
     let backends = names.map(async |name| {
         let health = health(api, name).await;
         part(format!("secret backend {name}"), (health.ok != Some(true)).then_some(health.message))

@@ -65,26 +65,33 @@ async fn list(api: &Api, server: Option<&str>) -> Answer<Vec<EventView>> {
     Ok(events)
 }
 
-/// The newest event that was sent of each instance, or of each server as such.
+/// What was sent of each instance, or of each server as such: the newest time, and what was sent of it.
 #[derive(Default)]
-struct Seen(HashMap<(Option<String>, Option<String>), (Timestamp, u32)>);
+struct Seen(HashMap<(Option<String>, Option<String>), Newest>);
+
+#[derive(Default)]
+struct Newest {
+    at: Timestamp,
+    sent: HashSet<(String, u32)>,
+}
 
 impl Seen {
     /// Whether the event, or the repetition of it, is new; it is not from now on.
     fn is_new(&mut self, view: &EventView) -> bool {
-        let at = (view.event.last_timestamp, view.event.count);
-        let key = (view.server.clone(), view.instance.clone());
-        match self.0.get_mut(&key) {
-            Some(last) if at.0 < last.0 || at == *last => false,
-            Some(last) => {
-                *last = at;
-                true
-            }
-            None => {
-                self.0.insert(key, at);
-                true
-            }
+        let newest = self.0.entry((view.server.clone(), view.instance.clone())).or_default();
+        let at = view.event.last_timestamp;
+        if at < newest.at {
+            return false;
         }
+        if at > newest.at {
+            *newest = Newest { at, sent: HashSet::new() };
+        }
+        newest.sent.insert((view.event.reason.clone(), view.event.count))
+    }
+
+    /// Nothing more comes from that instance.
+    fn forget(&mut self, instance: &str) {
+        self.0.retain(|(_, known), _| known.as_deref() != Some(instance));
     }
 }
 
@@ -97,9 +104,9 @@ struct Follower {
 
 impl Follower {
     fn stream(mut self, kept: Vec<EventView>) -> impl Stream<Item = EventView> + Send + 'static {
-        kept.iter().for_each(|view| {
+        for view in &kept {
             self.seen.is_new(view);
-        });
+        }
         let queue = std::collections::VecDeque::from(kept);
         stream::unfold((self, queue), |(mut follower, mut queue)| async move {
             while queue.is_empty() {
@@ -119,8 +126,14 @@ impl Follower {
                     .map(|cell| cell.read(events_of))
                     .unwrap_or_default()
             }
-            Ok(Change::Server(name)) if self.is_asked_for(name.as_str()) => self.of_server(name.as_str()).await,
-            Ok(_) => Vec::new(),
+            Ok(Change::Server(name)) if self.is_asked_for(name.as_str()) => {
+                self.of_server(name.as_str()).await
+            }
+            Ok(Change::InstanceGone(id)) => {
+                self.seen.forget(id.as_str());
+                Vec::new()
+            }
+            Ok(Change::Server(_) | Change::ServerGone(_)) => Vec::new(),
             Err(RecvError::Lagged(_)) => list(&self.api, self.server.as_deref()).await.unwrap_or_default(),
             Err(RecvError::Closed) => return None,
         };

@@ -24,10 +24,7 @@ pub(crate) struct Filter {
 }
 
 /// `GET /instances?server=`
-pub(crate) async fn list(
-    State(api): Shared,
-    Query(filter): Query<Filter>,
-) -> Json<ListView<InstanceView>> {
+pub(crate) async fn list(State(api): Shared, Query(filter): Query<Filter>) -> Json<ListView<InstanceView>> {
     let cells = match &filter.server {
         Some(server) => api.board.instances_of(server),
         None => api.board.instances(),

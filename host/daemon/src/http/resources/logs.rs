@@ -29,11 +29,7 @@ pub(crate) struct Lines {
 }
 
 /// `GET /instances/{id}/logs?tail=&follow=&previous=`: lines of text.
-pub(crate) async fn logs(
-    State(api): Shared,
-    Name(id): Name,
-    Query(lines): Query<Lines>,
-) -> Answer<Response> {
+pub(crate) async fn logs(State(api): Shared, Name(id): Name, Query(lines): Query<Lines>) -> Answer<Response> {
     let span = match (lines.follow, lines.previous) {
         (false, false) => LogSpan::Kept,
         (true, false) => LogSpan::Follow,

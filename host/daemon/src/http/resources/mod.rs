@@ -38,7 +38,13 @@ async fn create(api: &Api, kind: Kind, body: &Document) -> Answer<String> {
 }
 
 /// `PUT`: makes or replaces it; gives what was done.
-async fn replace(api: &Api, kind: Kind, name: &str, headers: &HeaderMap, body: &Document) -> Answer<ApplyAction> {
+async fn replace(
+    api: &Api,
+    kind: Kind,
+    name: &str,
+    headers: &HeaderMap,
+    body: &Document,
+) -> Answer<ApplyAction> {
     let manifest = read_manifest(body, &Context::named(kind, name))?;
     let item = write(api, Request::Put(Box::new(manifest), if_match(headers)?)).await?;
     Ok(item.action)

@@ -7,7 +7,11 @@ use super::fixture::{Fixture, HOST, TOKEN};
 
 fn request(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let request = Request::builder().uri(path);
-    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(Body::empty()).unwrap()
+    headers
+        .iter()
+        .fold(request, |request, (name, value)| request.header(*name, *value))
+        .body(Body::empty())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -30,7 +34,17 @@ async fn the_wrong_host_a_foreign_page_and_a_missing_token_are_refused() {
     for (case, headers) in &cases {
         words.push(format!("{case} → {}", fixture.reply(request("/api/v1/servers", headers)).await.words()));
     }
-    insta::assert_snapshot!(words.join("\n"), @"");
+    insta::assert_snapshot!(words.join("\n"), @r"
+    no host → 421 wrong_host: the request names no host
+    another host → 421 wrong_host: this is not evil.example.com
+    another port → 421 wrong_host: this is not localhost:80
+    a foreign page → 403 forbidden: pages of the origin http://evil.example.com may not ask this daemon
+    an opaque page → 403 forbidden: pages of the origin null may not ask this daemon
+    no token → 401 unauthorized: the request brings no token
+    a wrong token → 401 unauthorized: the token of the request is not the one of this daemon
+    half a token → 401 unauthorized: the token of the request is not the one of this daemon
+    another scheme → 401 unauthorized: the token of the request is not the one of this daemon
+    ");
     assert_eq!(fixture.reply(request("/api/v1/servers", &good)).await.status, StatusCode::OK);
     let own_page = [&good[..], &[("origin", "http://localhost:3100")]].concat();
     assert_eq!(fixture.reply(request("/api/v1/servers", &own_page)).await.status, StatusCode::OK);

@@ -48,11 +48,15 @@ impl Reply {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], self.status.as_u16());
-        let mut words = format!("{} {}: {}", self.status.as_u16(), text(&problem["code"]), text(&problem["detail"]));
-        for error in problem["errors"].as_array().into_iter().flatten() {
-            words += &format!("\n  {}: {}", text(&error["path"]), text(&error["message"]));
-        }
-        words
+        let mut lines = vec![format!(
+            "{} {}: {}",
+            self.status.as_u16(),
+            text(&problem["code"]),
+            text(&problem["detail"])
+        )];
+        let errors = problem["errors"].as_array().into_iter().flatten();
+        lines.extend(errors.map(|error| format!("  {}: {}", text(&error["path"]), text(&error["message"]))));
+        lines.join("\n")
     }
 }
 

@@ -54,7 +54,14 @@ async fn all_mistakes_of_a_list_come_in_one_answer() {
             "kind: server\nname: a\ncommand: [x]\nreplicas: 11\ncolour: red\n---\nkind: server\nname: B\n---\nkind: thing\n",
         )
         .await;
-    insta::assert_snapshot!(reply.words(), @"");
+    insta::assert_snapshot!(reply.words(), @r"
+    422 invalid_manifest: the list has 5 mistakes
+      [0].replicas: must be a whole number from 0 to 10, not 11
+      [0].colour: unknown field
+      [1].name: must be a name of lower-case letters, digits and `-`, beginning and ending with a letter or digit
+      [1]: says not what to run: one of dockerImage, packageName, command, externalUrl
+      [2].kind: unknown value `thing`, must be one of secretbackend, secret, probe, server
+    ");
     assert!(fixture.store.list_servers().await.unwrap().is_empty());
 }
 
@@ -95,14 +102,22 @@ async fn what_is_no_yaml_or_nothing_or_something_else_is_refused() {
     let mut request = Fixture::request("POST", "/api/v1/apply", "x");
     request.headers_mut().insert("content-type", "image/png".parse().unwrap());
     words.push(fixture.reply(request).await.words());
-    insta::assert_snapshot!(words.join("\n"), @"");
+    insta::assert_snapshot!(words.join("\n"), @r"
+    400 malformed: not YAML: document 1: did not find expected ',' or ']' at line 2 column 2, while parsing a flow sequence at line 1 column 4
+    400 malformed: not YAML: document 1: duplicate key `a`
+    422 nothing_to_apply: the body holds no manifest
+    422 nothing_to_apply: the body holds no manifest
+    400 malformed: not JSON: EOF while parsing a value at line 1 column 0
+    400 malformed: not JSON: duplicate key `a` at line 1 column 12
+    415 unsupported_media_type: the body must be application/json or application/yaml
+    ");
 }
 
 #[tokio::test]
 async fn a_manifest_of_ten_megabytes_is_refused_and_the_whole_of_it_read() {
     let fixture = Fixture::new();
     let reply = fixture.ask("POST", "/api/v1/apply", vec![b' '; 10 << 20]).await;
-    insta::assert_snapshot!(reply.words(), @"");
+    insta::assert_snapshot!(reply.words(), @"413 too_large: the body has more than 1048576 bytes, the most there may be");
 }
 
 #[tokio::test]

@@ -101,8 +101,44 @@ mod tests {
     #[test]
     fn a_failed_tool_is_shown_with_its_words_and_kind() {
         let record = check(check::Verdict::Failure(check::FailureKind::Tool), "token is required");
-        insta::assert_json_snapshot!(check_view(&record), @"");
-        insta::assert_json_snapshot!(last_check(&record), @"");
+        insta::assert_json_snapshot!(check_view(&record), @r#"
+        {
+          "at": "1970-01-01T00:00:00Z",
+          "durationMs": 1.5,
+          "verdict": "failure",
+          "message": "token is required",
+          "reason": "",
+          "kind": "tool",
+          "details": null,
+          "probe": "tool-call",
+          "digest": null,
+          "manual": false,
+          "calls": [
+            {
+              "method": "tools/call",
+              "tool": "whoami",
+              "durationMs": 1.0,
+              "outcome": "tool",
+              "message": "token is required",
+              "deferred": false
+            }
+          ],
+          "logs": [],
+          "measures": []
+        }
+        "#);
+        insta::assert_json_snapshot!(last_check(&record), @r#"
+        {
+          "verdict": "failure",
+          "message": "token is required",
+          "reason": "",
+          "kind": "tool",
+          "at": "1970-01-01T00:00:00Z",
+          "durationMs": 1.5,
+          "probe": "tool-call",
+          "tool": "whoami"
+        }
+        "#);
     }
 
     #[test]

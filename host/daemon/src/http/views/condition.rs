@@ -21,7 +21,11 @@ pub(super) fn condition_view(condition: &Condition) -> view::Condition {
 /// A condition is True when it is True of as many instances as are wanted: a further one that is being
 /// rolled out does not make a server that serves look bad. Otherwise it is that of the worst instance, or
 /// False with the reason that instances are missing or none is wanted.
-pub(super) fn server_conditions(replicas: u32, instances: &[Instance], since: Timestamp) -> Vec<view::Condition> {
+pub(super) fn server_conditions(
+    replicas: u32,
+    instances: &[Instance],
+    since: Timestamp,
+) -> Vec<view::Condition> {
     CONDITION_TYPES.map(|condition| added_up(condition, replicas, instances, since)).to_vec()
 }
 
@@ -48,10 +52,12 @@ fn added_up(
     let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
     if held.len() >= wanted {
         let newest = held.iter().max_by_key(|condition| condition.last_transition_at);
-        return newest.map_or_else(|| without("InstancesMissing", String::new()), |held| condition_view(held));
+        return newest
+            .map_or_else(|| without("InstancesMissing", String::new()), |held| condition_view(held));
     }
     // False is worse than not known; among equals the one that has been so for longest tells most.
-    let rank = |condition: &&&Condition| (condition.status != ConditionStatus::False, condition.last_transition_at);
+    let rank =
+        |condition: &&&Condition| (condition.status != ConditionStatus::False, condition.last_transition_at);
     match lacking.iter().min_by_key(rank) {
         Some(worst) => condition_view(worst),
         None => without("InstancesMissing", format!("{} of {replicas} instances are there", found.len())),
@@ -93,7 +99,8 @@ mod tests {
         let yes = view::ConditionStatus::True;
         assert_eq!(ready_of(1, &[ready("a")]), (yes, "Ready".to_owned()));
         assert_eq!(ready_of(1, &[ready("a"), starting("b")]), (yes, "Ready".to_owned()), "one is rolled out");
-        assert_eq!(ready_of(2, &[ready("a"), starting("b")]), (no, "NotRunning".to_owned()));
+        let unknown = view::ConditionStatus::Unknown;
+        assert_eq!(ready_of(2, &[ready("a"), starting("b")]), (unknown, "NotStarted".to_owned()));
         assert_eq!(ready_of(2, &[ready("a")]), (no, "InstancesMissing".to_owned()));
         assert_eq!(ready_of(1, &[]), (no, "InstancesMissing".to_owned()));
         assert_eq!(ready_of(0, &[]), (no, "NoneWanted".to_owned()));

@@ -30,7 +30,11 @@ pub(crate) fn secret_view(
 }
 
 /// A backend that a manifest made.
-pub(crate) fn backend_view(row: &BackendRow, health: BackendHealth, used_by: Vec<String>) -> SecretBackendView {
+pub(crate) fn backend_view(
+    row: &BackendRow,
+    health: BackendHealth,
+    used_by: Vec<String>,
+) -> SecretBackendView {
     SecretBackendView {
         kind: Kind::SecretBackend,
         name: row.name.clone(),

@@ -11,8 +11,8 @@ use super::condition::server_conditions;
 use super::{count, version};
 use crate::state::{Board, Desired, ServerCell};
 
-/// Bytes of a digest that tell one server from another of the same name; there are two or three in a life.
-const ID_BYTES: usize = 6;
+/// Bits of a digest that tell one server from another of the same name; there are a few of them in a life.
+const ID_BITS: u32 = 48;
 
 /// A server with its instances, as they were at one moment.
 pub(crate) struct Replicas {
@@ -53,14 +53,16 @@ impl Replicas {
 /// The id of the server of that name which was made then.
 pub(crate) fn server_id(name: &str, created_at: Timestamp) -> String {
     let digest = Sha256::digest(format!("{name} {}", created_at.as_microsecond()));
-    digest.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{:012x}", number >> (u64::BITS - ID_BITS))
 }
 
 /// The server with what its owner should know of it.
 pub(crate) fn server_view(replicas: &Replicas, warnings: Vec<String>) -> ServerView {
     let Replicas { desired, instances, .. } = replicas;
     let running = instances.iter().filter(|instance| matches!(instance.phase, Phase::Running(_))).count();
-    let updated = instances.iter().filter(|instance| !instance.revision.is_outdated(&replicas.revision)).count();
+    let updated =
+        instances.iter().filter(|instance| !instance.revision.is_outdated(&replicas.revision)).count();
     let status = ServerStatus {
         id: server_id(desired.name.as_str(), desired.created_at),
         conditions: server_conditions(desired.manifest.replicas, instances, desired.updated_at),
@@ -87,8 +89,8 @@ fn rollout(replicas: &Replicas) -> Option<String> {
         Rollout::Progressing { updated, outdated } => {
             Some(format!("{updated} instances have the present spec, {outdated} are to be replaced"))
         }
-        Rollout::Stuck { instance, since } => {
-            Some(format!("stuck: instance {instance}, made at {since}, does not become ready; the old one stays"))
-        }
+        Rollout::Stuck { instance, since } => Some(format!(
+            "stuck: instance {instance}, made at {since}, does not become ready; the old one stays"
+        )),
     }
 }

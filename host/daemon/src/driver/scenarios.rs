@@ -1,0 +1,3 @@
+//! The rules of behaviour.md about what is done when, seen on everything that does it, in paused time.
+
+mod attempts;
