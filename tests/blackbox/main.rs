@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod crash;
+mod habits;
 mod harness;
 mod hostile;
 mod leaks;

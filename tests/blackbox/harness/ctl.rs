@@ -53,7 +53,7 @@ impl Daemon {
     /// The same with arguments that hold blanks.
     pub(crate) async fn ctl_words(&self, words: &[&str], stdin: &str) -> Ran {
         let endpoint = ["--url", &self.url, "--token", &self.token];
-        run(&[&endpoint, words].concat(), stdin).await
+        run(&[&endpoint, words].concat(), &[], stdin).await
     }
 
     /// `mcpctl apply -f -` of these manifests, all of which have to be good.
@@ -68,11 +68,17 @@ impl Daemon {
     }
 }
 
+/// Runs it with these arguments and variables and no others: no endpoint is given to it.
+pub(crate) async fn ctl(words: &[&str], variables: &[(&str, &str)]) -> Ran {
+    run(words, variables, "").await
+}
+
 #[expect(clippy::disallowed_methods, reason = "the tests start the very program under test")]
-async fn run(words: &[&str], stdin: &str) -> Ran {
+async fn run(words: &[&str], variables: &[(&str, &str)], stdin: &str) -> Ran {
     let mut child = Command::new(built("mcpctl"))
         .args(words)
         .env_clear()
+        .envs(variables.iter().copied())
         .current_dir(root())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -12,11 +12,11 @@ mod said;
 mod wait;
 
 pub(crate) use self::answer::Answer;
-pub(crate) use self::ctl::Ran;
+pub(crate) use self::ctl::{Ran, ctl};
 pub(crate) use self::daemon::{Daemon, Launch};
 pub(crate) use self::instance::{condition, has_event, id, is_functional, is_healthy, message, pid};
 pub(crate) use self::manifest::{hostile, secret, secret_env, with};
 pub(crate) use self::place::Place;
 pub(crate) use self::process::Process;
-pub(crate) use self::program::{is_skipped, root};
+pub(crate) use self::program::is_skipped;
 pub(crate) use self::wait::{SOON, until};
