@@ -291,12 +291,13 @@ async fn rule_6_12_health_restarts_nothing_by_itself_and_where_asked_one_replica
         .until(|b| {
             let away = b.instances("demo").iter().filter(|i| i.running().is_none()).count();
             assert!(away <= 1, "one replica at a time");
-            b.instances("demo").iter().all(|i| i.restarts >= 1 && i.running().is_some())
+            b.instances("demo").iter().all(|i| i.restarts >= 1)
         })
         .await;
-    let instance = &bench.instances("demo")[0];
-    assert!(has_event(instance, "Stopping", "onUnhealthy is restart"), "{:#?}", instance.events);
-    assert!(instance.attempts.count >= 1);
+    for instance in bench.instances("demo") {
+        assert!(has_event(&instance, "Stopping", "onUnhealthy is restart"), "{:#?}", instance.events);
+        assert!(instance.attempts.count >= 1, "a failed attempt on the schedule");
+    }
 }
 
 #[tokio::test(start_paused = true)]
