@@ -7,8 +7,12 @@ use anyhow::{Context, Result, bail};
 use wit_parser::decoding::{DecodedWasm, decode};
 
 use crate::dist;
-use crate::guests::{self, Components};
+use crate::guests::Components;
 use crate::toolchain::Toolchain;
+use crate::{guests, toolchain};
+
+/// Read by `host/probe/tests/it/scenarios.rs`.
+const REBUILT: &str = "MCPD_REBUILT_PROBES";
 
 /// Rebuilds the guests and compares: bytes where the toolchain is the recorded one, otherwise worlds.
 pub(crate) fn check() -> Result<()> {
@@ -21,7 +25,8 @@ pub(crate) fn check() -> Result<()> {
         println!("{} components are what the source gives, byte for byte", rebuilt.len());
     } else {
         same_worlds(&rebuilt)?;
-        println!("built by another toolchain ({}), compared by world only", recorded.toolchain);
+        same_scenarios(&rebuilt)?;
+        println!("recorded toolchain is another ({}): compared by world and scenarios", recorded.toolchain);
     }
     Ok(())
 }
@@ -52,6 +57,17 @@ fn same_worlds(rebuilt: &Components) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The scenarios of the built-in probes are a test of `mcpd-probe`, which takes the components named here.
+fn same_scenarios(rebuilt: &Components) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for (path, bytes) in rebuilt.iter().filter(|(path, _)| !path.contains('/')) {
+        fs::write(folder.path().join(path), bytes)?;
+    }
+    let arguments = ["test", "--package", "mcpd-probe", "--test", "it", "scenarios::"];
+    let status = toolchain::command("cargo").args(arguments).env(REBUILT, folder.path()).status()?;
+    if status.success() { Ok(()) } else { bail!("the rebuilt probes do not hold their scenarios") }
 }
 
 fn committed(path: &str) -> Result<Vec<u8>> {

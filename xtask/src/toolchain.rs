@@ -23,8 +23,7 @@ pub(crate) enum Toolchain {
 impl Toolchain {
     /// The first that is there; the one without WASI imports before the one with them.
     pub(crate) fn find() -> Result<Self> {
-        let rustup =
-            output(Command::new("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
+        let rustup = output(command("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
         if rustup.lines().any(|target| target == Self::RustupUnknown.target()) {
             Ok(Self::RustupUnknown)
         } else if [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_LINKER].iter().all(|path| Path::new(path).exists()) {
@@ -54,10 +53,10 @@ impl Toolchain {
 
     /// A word and a version that together say which bytes come out.
     pub(crate) fn version(self) -> Result<String> {
-        let compiler = output(Command::new(self.rustc()).arg("--version"))?;
+        let compiler = output(command(self.rustc()).arg("--version"))?;
         Ok(match self {
             Self::Debian => {
-                format!("{}; {}", compiler, output(Command::new(DEBIAN_LINKER).arg("--version"))?)
+                format!("{}; {}", compiler, output(command(DEBIAN_LINKER).arg("--version"))?)
             }
             _ => compiler,
         })
@@ -65,26 +64,32 @@ impl Toolchain {
 
     /// Where the compiler keeps the sources of the standard library, for they show up in panic messages.
     pub(crate) fn sysroot(self) -> Result<PathBuf> {
-        Ok(output(Command::new(self.rustc()).args(["--print", "sysroot"]))?.into())
+        Ok(output(command(self.rustc()).args(["--print", "sysroot"]))?.into())
     }
 
     /// `cargo build --release` for guests.
     pub(crate) fn cargo_build(self) -> Command {
-        let mut command = Command::new(if self == Self::Debian { DEBIAN_CARGO } else { "cargo" });
-        command.args(["build", "--release", "--locked", "--target", self.target()]);
+        let mut cargo = command(if self == Self::Debian { DEBIAN_CARGO } else { "cargo" });
+        cargo.args(["build", "--release", "--locked", "--target", self.target()]);
         if self == Self::Debian {
-            command
+            cargo
                 .arg("-Zbuild-std=std,panic_abort")
                 .env("RUSTC", DEBIAN_RUSTC)
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER);
         }
-        command
+        cargo
     }
 
     fn rustc(self) -> &'static str {
         if self == Self::Debian { DEBIAN_RUSTC } else { "rustc" }
     }
+}
+
+/// A program of the toolchain.
+#[expect(clippy::disallowed_methods, reason = "a build tool of the workspace, no part of the programs")]
+pub(crate) fn command(program: &str) -> Command {
+    Command::new(program)
 }
 
 fn output(command: &mut Command) -> Result<String> {

@@ -11,6 +11,7 @@ pub mod patch;
 pub mod problem;
 mod reader;
 mod seconds;
+pub mod show;
 mod strict;
 mod suggest;
 mod text;

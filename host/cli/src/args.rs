@@ -5,16 +5,17 @@ use clap::{Parser, Subcommand};
 use crate::endpoint::EndpointArgs;
 use crate::verbs;
 
+/// Paragraphs are one line each; clap breaks them where the terminal ends.
 const AFTER_HELP: &str = "\
-Kinds: servers (srv), instances (inst), secrets, secretbackends (sb), probes, events (ev), in singular or
-plural, as KIND NAME or KIND/NAME. Where an instance is asked for, the name of a server takes the one of its
+Kinds: servers (srv), instances (inst), secrets, secretbackends (sb), probes, events (ev), in singular or \
+plural, as KIND NAME or KIND/NAME. Where an instance is asked for, the name of a server takes the one of its \
 instances that has most to tell.
 
-The daemon is the first one named by: --url and --token, MCPD_URL and MCPD_TOKEN, the current context of the
+The daemon is the first one named by: --url and --token, MCPD_URL and MCPD_TOKEN, the current context of the \
 configuration (mcpctl config), the data folder of a daemon of the same user.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 daemon not reachable,
-6 the wait timed out or the check did not pass.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 daemon not reachable, 6 the wait \
+timed out or the check did not pass.
 
 Examples:
   mcpctl apply -f examples/quickstart.yaml

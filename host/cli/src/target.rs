@@ -127,14 +127,16 @@ fn most_telling(mut instances: Vec<InstanceView>, telling: Telling) -> Option<In
     instances.into_iter().max_by_key(|instance| (badness(instance), instance.created_at))
 }
 
+/// The order in which `why` of the daemon picks an instance too.
 fn badness(instance: &InstanceView) -> u8 {
     match (instance.status, instance.health_status) {
-        (InstanceStatus::Error, _) => 5,
-        (InstanceStatus::Running, Some(HealthStatus::Unhealthy)) => 4,
-        (InstanceStatus::Running, Some(HealthStatus::Degraded)) => 3,
-        (InstanceStatus::Starting, _) => 2,
-        (InstanceStatus::Running, Some(HealthStatus::Unknown) | None) => 1,
-        (InstanceStatus::Running, Some(HealthStatus::Healthy)) | (InstanceStatus::Stopping, _) => 0,
+        (InstanceStatus::Error, _) => 6,
+        (_, Some(HealthStatus::Unhealthy)) => 5,
+        (InstanceStatus::Stopping, _) => 4,
+        (InstanceStatus::Starting, _) => 3,
+        (_, Some(HealthStatus::Unknown) | None) => 2,
+        (_, Some(HealthStatus::Degraded)) => 1,
+        (_, Some(HealthStatus::Healthy)) => 0,
     }
 }
 

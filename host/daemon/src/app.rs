@@ -1,5 +1,6 @@
 //! The composition root: the one place that names adapters and puts the daemon together.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,17 +10,20 @@ use mcpd_probe::{HostConfig, Limits, ProbeHost};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zeroize::Zeroizing;
 
+use crate::apply::{self, Desk};
 use crate::checks::{Checks, Probes};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::data_dir::{Daemon, DataDir};
 use crate::driver::{Context, Fleet, Settings};
+use crate::engine::Works;
+use crate::http::engine::Engine;
+use crate::http::{Access, Api, Hosts, Token};
 use crate::metrics::Metrics;
 use crate::router::Router;
 use crate::runtime::Runtime;
-use crate::runtime::process::{Grace, GUARDIANS_END, ProcessConfig, ProcessRuntime};
+use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
 use crate::secrets::{self, Backends, Resolver, SealedKey, withheld_prefixes};
 use crate::state::{Board, Defaults, Ledger};
 use crate::store::Store;
@@ -27,40 +31,37 @@ use crate::store::sqlite::SqliteStore;
 
 const MIB: usize = 1024 * 1024;
 
-/// The daemon, put together. Every handler of the API gets it.
+/// The daemon, put together.
 pub struct App {
     /// What is known now.
     pub board: Arc<Board>,
-    /// What is kept.
-    pub store: Arc<dyn Store>,
-    /// Writes down what becomes of instances.
-    pub ledger: Ledger,
-    /// Time and chance.
-    pub clock: Clock,
-    /// All servers at work.
-    pub fleet: Arc<Fleet>,
-    /// Calls of clients.
-    pub router: Arc<Router>,
-    /// Checks.
-    pub checks: Arc<Checks>,
-    /// Runs instances.
-    pub runtime: Arc<dyn Runtime>,
-    /// Resolves secrets.
-    pub secrets: Arc<Resolver>,
-    /// Figures.
-    pub metrics: Arc<Metrics>,
-    /// When this daemon started.
-    pub started_at: Timestamp,
-    /// The effective configuration.
-    pub config: Arc<Config>,
+    /// Where desired state is changed.
+    pub desk: Desk,
     /// Ends everything that listens or follows.
     pub end: CancellationToken,
-    token: Zeroizing<String>,
-    withheld: Arc<Mutex<Vec<String>>>,
+    parts: Parts,
+    works: Arc<Works>,
+    secrets: Arc<Resolver>,
+    ledger: Ledger,
+    config: Config,
+    started_at: Timestamp,
     folder: DataDir,
-    sqlite: SqliteStore,
     background: TaskTracker,
+    changes: TaskTracker,
     ledger_end: CancellationToken,
+}
+
+/// What is opened first, and closed last.
+struct Parts {
+    clock: Clock,
+    sqlite: SqliteStore,
+    store: Arc<dyn Store>,
+    withheld: Arc<Mutex<Vec<String>>>,
+    runtime: Arc<dyn Runtime>,
+    board: Arc<Board>,
+    metrics: Arc<Metrics>,
+    ledger: Ledger,
+    secrets: Arc<Resolver>,
 }
 
 impl App {
@@ -70,71 +71,64 @@ impl App {
     /// Anything without which mcpd could not tell the truth: a folder in use, a store of a newer mcpd, a
     /// missing key, processes that will not go. The words name it.
     pub async fn start(config: Config, environment: &Environment) -> anyhow::Result<Arc<Self>> {
-        let clock = Clock::system();
         let folder = DataDir::open(&config.data.dir)?;
-        let sqlite = SqliteStore::open(&folder.database()).await?;
-        let store: Arc<dyn Store> = Arc::new(sqlite.clone());
-        let key = SealedKey::unlock(&folder, &*store).await?;
-        let backends = Backends::new(Arc::clone(&store), &key, served(environment));
-        let secrets = Arc::new(Resolver::new(Arc::clone(&store), backends, &key));
-        let withheld = Arc::new(Mutex::new(withheld_prefixes(&store.list_backends().await?)));
-        let runtime = runtime(&config, &folder, environment, &clock, &withheld)?;
+        let parts = open(&config, &folder, environment).await?;
         let probes = load_probes(&config, &folder).await?;
-        let (board, metrics) = (Arc::new(Board::default()), Arc::new(Metrics::default()));
-        let ledger = Ledger::new(Arc::clone(&store));
-        let checks = Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), Arc::clone(&metrics), probes);
-        let checks = Arc::new(checks);
-        let end = CancellationToken::new();
-        let context = Arc::new(Context {
-            board: Arc::clone(&board),
-            ledger: ledger.clone(),
-            store: Arc::clone(&store),
-            runtime: Arc::clone(&runtime),
-            secrets: Arc::clone(&secrets),
-            checks: Arc::clone(&checks),
-            clock: clock.clone(),
-            metrics: Arc::clone(&metrics),
-            settings: settings(&config),
-            tasks: TaskTracker::new(),
-            end: end.child_token(),
-            starts: Semaphore::new(usize::try_from(config.reconcile.parallel_starts)?),
-        });
-        let app = Arc::new(Self {
-            fleet: Arc::new(Fleet::new(context, Defaults(config.checks.clone()))),
-            router: Arc::new(Router::new(Arc::clone(&board), Arc::clone(&metrics), clock.clone())),
-            token: folder.admin_token()?,
-            started_at: clock.now(),
-            config: Arc::new(config),
-            background: TaskTracker::new(),
-            ledger_end: CancellationToken::new(),
-            board,
-            store,
-            ledger,
-            clock,
-            checks,
-            runtime,
-            secrets,
-            metrics,
-            end,
-            withheld,
-            folder,
-            sqlite,
-        });
+        let app = Arc::new(Self::assemble(config, folder, parts, probes)?);
         app.run_background();
-        app.fleet.boot().await?;
+        app.works.fleet.boot().await?;
         Ok(app)
     }
 
-    fn run_background(&self) {
-        let (ledger, end) = (self.ledger.clone(), self.ledger_end.clone());
-        self.background.spawn(async move { ledger.write_until(end).await });
-        let (checks, end) = (Arc::clone(&self.checks), self.end.clone());
-        self.background.spawn(checks.run_until(end));
+    fn assemble(config: Config, folder: DataDir, parts: Parts, probes: Probes) -> anyhow::Result<Self> {
+        let end = CancellationToken::new();
+        let works = Arc::new(works(&config, &parts, probes, &end)?);
+        let changes = TaskTracker::new();
+        let desk = Desk::new(apply::Parts {
+            store: Arc::clone(&parts.store),
+            engine: Arc::clone(&works) as Arc<dyn Engine>,
+            board: Arc::clone(&parts.board),
+            resolver: Arc::clone(&parts.secrets),
+            default_backend: config.secrets.default_backend.clone(),
+            clock: parts.clock.clone(),
+            tasks: changes.clone(),
+            turn: tokio::sync::Mutex::new(()),
+        });
+        Ok(Self {
+            board: Arc::clone(&parts.board),
+            secrets: Arc::clone(&parts.secrets),
+            ledger: parts.ledger.clone(),
+            started_at: parts.clock.now(),
+            background: TaskTracker::new(),
+            ledger_end: CancellationToken::new(),
+            desk,
+            end,
+            works,
+            config,
+            folder,
+            changes,
+            parts,
+        })
     }
 
-    /// The bearer token of the API.
-    pub fn token(&self) -> &str {
-        &self.token
+    /// The state of the API that answers at `address`.
+    pub fn api(&self, address: SocketAddr) -> anyhow::Result<Arc<Api>> {
+        let access = Access {
+            token: Token::new(&self.folder.admin_token()?),
+            hosts: Hosts::new(address, &self.config.listen.allowed_hosts),
+            open_metrics: self.config.auth.open_metrics,
+        };
+        Ok(Arc::new(Api {
+            board: Arc::clone(&self.board),
+            store: Arc::clone(&self.parts.store),
+            desk: self.desk.clone(),
+            resolver: Arc::clone(&self.secrets),
+            engine: Arc::clone(&self.works) as Arc<dyn Engine>,
+            clock: self.parts.clock.clone(),
+            access,
+            started_at: self.started_at,
+            end: self.end.clone(),
+        }))
     }
 
     /// Says in the data folder where the API is.
@@ -142,26 +136,82 @@ impl App {
         Ok(self.folder.publish(&Daemon { url: url.to_owned(), pid: std::process::id() })?)
     }
 
-    /// A secret backend was written: what the `env` ones serve is withheld from servers (behaviour 3.8).
-    pub async fn backends_changed(&self) {
-        match self.store.list_backends().await {
-            Ok(backends) => {
-                *self.withheld.lock().unwrap_or_else(PoisonError::into_inner) = withheld_prefixes(&backends);
-            }
-            Err(error) => tracing::error!(%error, "secret backends not read"),
-        }
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
     }
 
     /// Ends in order: no new work, every process stopped, everything written down.
     pub async fn stop(&self) -> anyhow::Result<()> {
         self.end.cancel();
-        self.fleet.shut_down().await;
+        self.changes.close();
+        self.changes.wait().await;
+        self.works.fleet.shut_down().await;
         self.ledger_end.cancel();
         self.background.close();
         self.background.wait().await;
-        self.sqlite.close().await;
+        self.parts.sqlite.close().await;
         Ok(self.folder.withdraw()?)
     }
+
+    fn run_background(&self) {
+        let (ledger, end) = (self.ledger.clone(), self.ledger_end.clone());
+        self.background.spawn(async move { ledger.write_until(end).await });
+        let (checks, end) = (Arc::clone(&self.works.checks), self.end.clone());
+        self.background.spawn(checks.run_until(end));
+    }
+}
+
+async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> anyhow::Result<Parts> {
+    let clock = Clock::system();
+    let sqlite = SqliteStore::open(&folder.database()).await?;
+    let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+    let key = SealedKey::unlock(folder, &*store).await?;
+    let backends = Backends::new(Arc::clone(&store), &key, served(environment));
+    let withheld = Arc::new(Mutex::new(withheld_prefixes(&store.list_backends().await?)));
+    Ok(Parts {
+        runtime: runtime(config, folder, environment, &clock, &withheld)?,
+        secrets: Arc::new(Resolver::new(Arc::clone(&store), backends, &key)),
+        ledger: Ledger::new(Arc::clone(&store)),
+        board: Arc::default(),
+        metrics: Arc::default(),
+        clock,
+        sqlite,
+        store,
+        withheld,
+    })
+}
+
+fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken) -> anyhow::Result<Works> {
+    let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
+    let checks =
+        Checks::new(Arc::clone(board), parts.ledger.clone(), clock.clone(), Arc::clone(metrics), probes);
+    let checks = Arc::new(checks);
+    let context = Context {
+        board: Arc::clone(board),
+        ledger: parts.ledger.clone(),
+        store: Arc::clone(&parts.store),
+        runtime: Arc::clone(&parts.runtime),
+        secrets: Arc::clone(&parts.secrets),
+        checks: Arc::clone(&checks),
+        clock: clock.clone(),
+        metrics: Arc::clone(metrics),
+        settings: settings(config),
+        tasks: TaskTracker::new(),
+        end: end.child_token(),
+        starts: Semaphore::new(usize::try_from(config.reconcile.parallel_starts)?),
+    };
+    Ok(Works {
+        fleet: Arc::new(Fleet::new(Arc::new(context), Defaults(config.checks.clone()))),
+        router: Router::new(Arc::clone(board), Arc::clone(metrics), clock.clone()),
+        board: Arc::clone(board),
+        store: Arc::clone(&parts.store),
+        runtime: Arc::clone(&parts.runtime),
+        metrics: Arc::clone(metrics),
+        clock: clock.clone(),
+        withheld: Arc::clone(&parts.withheld),
+        checks,
+    })
 }
 
 /// The variables that `env` secret backends may serve from.

@@ -141,7 +141,8 @@ fn tools() -> Value {
 
 /// A tool all of whose arguments are required.
 fn tool(name: &str, description: &str, properties: &Value) -> Value {
-    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|object| object.keys()).collect();
+    let required: Vec<&String> =
+        properties.as_object().into_iter().flat_map(|object| object.keys()).collect();
     json!({
         "name": name,
         "description": description,

@@ -1,8 +1,6 @@
 //! `mcpd serve` and `mcpd up`: from a configuration to a daemon that listens, and back to nothing.
 
-use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -18,14 +16,19 @@ use crate::{http, up};
 /// # Errors
 /// Whatever keeps it from starting, and a store that could not be written at the end.
 #[expect(clippy::print_stderr, reason = "the one line that tells where it listens")]
-pub async fn serve(config: Config, environment: Environment, files: Option<Vec<PathBuf>>) -> anyhow::Result<()> {
+pub async fn serve(
+    config: Config,
+    environment: Environment,
+    files: Option<Vec<PathBuf>>,
+) -> anyhow::Result<()> {
     let address = config.listen.address;
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let files = files.map(|files| up::read(&files)).transpose()?;
     let app = App::start(config, &environment).await?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let url = format!("http://{address}");
     app.publish(&url)?;
-    let api = http::serve(Arc::clone(&app), listener);
+    let api = http::serve(app.api(address)?, listener);
     eprintln!("listening on {url}");
     watch_signals(app.end.clone())?;
     let shown = async {
@@ -34,23 +37,13 @@ pub async fn serve(config: Config, environment: Environment, files: Option<Vec<P
             None => std::future::pending().await,
         }
     };
-    let outcome = until(&app.end, api, shown).await;
+    let outcome = tokio::select! {
+        () = api => Ok(()),
+        shown = shown => shown,
+    };
     eprintln!("stopping");
     let stopped = app.stop().await;
     outcome.and(stopped)
-}
-
-/// Whatever ends first ends all: a signal, the API, or an apply that failed.
-async fn until(
-    end: &CancellationToken,
-    api: impl Future<Output = anyhow::Result<()>>,
-    shown: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<()> {
-    tokio::select! {
-        () = end.cancelled() => Ok(()),
-        served = api => served.context("the API ended"),
-        shown = shown => shown,
-    }
 }
 
 /// The first SIGINT or SIGTERM ends mcpd in order. The second one ends it at once; the guardians of its servers

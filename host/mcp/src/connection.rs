@@ -1,16 +1,19 @@
 //! The connection as its users hold it.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::unix::pipe::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::handshake::{self, Session};
 use crate::link::{Call, Link, OnAbandon};
+use crate::pipe::Stdin;
 use crate::{Answer, CallError, Caller, CloseReason, ConnectError, ConnectOptions, InFlight, Traffic};
 
 /// A live MCP connection to one instance. Clones share it; when the last one is dropped both streams
@@ -22,13 +25,36 @@ struct Inner {
     server: String,
     session: Session,
     link: Arc<Link>,
-    /// The reading and the writing task: dropping the set ends them.
+    /// The tasks of the connection: dropping the set ends them.
     _tasks: JoinSet<()>,
 }
 
 impl Connection {
-    /// Connects over a pair of streams, `stdout` of the server and its `stdin`: makes the handshake and
-    /// gives the connection when the server has answered it. On an error both streams are closed.
+    /// Connects to a process over the pipes at its stdout and stdin: makes the handshake and gives the
+    /// connection when the server has answered it. On an error both are closed. A pipe tells more than
+    /// another stream does: that the server has closed its stdin is noticed at once, and the silence
+    /// of a server that is still starting is not taken for a refusal.
+    pub async fn open_pipes(
+        stdout: OwnedFd,
+        stdin: OwnedFd,
+        options: ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        let unusable = |error: std::io::Error| ConnectError::Lost {
+            server: options.server.clone(),
+            reason: CloseReason::StdinBroken(error.to_string()),
+        };
+        let stdout = Receiver::from_owned_fd(stdout).map_err(unusable)?;
+        let stdin = Stdin::new(stdin).map_err(unusable)?;
+        let watch = stdin.watch();
+        let mut tasks = JoinSet::new();
+        let link = Link::start(stdout, stdin, &options, &mut tasks);
+        tasks.spawn(watch.clone().guard(Arc::clone(&link)));
+        let session = handshake::run(&link, &options, &|| watch.is_unread()).await?;
+        Ok(Self::new(options, session, link, tasks))
+    }
+
+    /// Connects over any pair of streams, such as an attached container: `stdout` of the server and its
+    /// `stdin`. That stdin is closed is noticed at the next write.
     pub async fn open(
         stdout: impl AsyncRead + Send + Unpin + 'static,
         stdin: impl AsyncWrite + Send + Unpin + 'static,
@@ -36,8 +62,12 @@ impl Connection {
     ) -> Result<Self, ConnectError> {
         let mut tasks = JoinSet::new();
         let link = Link::start(stdout, stdin, &options, &mut tasks);
-        let session = handshake::run(&link, &options).await?;
-        Ok(Self(Arc::new(Inner { server: options.server, session, link, _tasks: tasks })))
+        let session = handshake::run(&link, &options, &|| false).await?;
+        Ok(Self::new(options, session, link, tasks))
+    }
+
+    fn new(options: ConnectOptions, session: Session, link: Arc<Link>, tasks: JoinSet<()>) -> Self {
+        Self(Arc::new(Inner { server: options.server, session, link, _tasks: tasks }))
     }
 
     /// Makes an MCP request. Parameters and answer pass as they are, also an answer that is an error.

@@ -2,7 +2,7 @@
 //!
 //! `initialize` comes first, because older servers exit on anything else. When it is refused, or not
 //! answered for two seconds, `server/discover` is tried; in silence both stay open and the first
-//! success counts, for a server may merely be slow to start.
+//! success counts, for a server may merely be slow to answer.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -32,8 +32,13 @@ pub(crate) struct Session {
     pub(crate) server_info: String,
 }
 
-pub(crate) async fn run(link: &Link, options: &ConnectOptions) -> Result<Session, ConnectError> {
-    let greeting = Greeting { link, options };
+/// `is_unread` tells, where that can be known, that the server has not read yet what it was sent.
+pub(crate) async fn run(
+    link: &Link,
+    options: &ConnectOptions,
+    is_unread: &(dyn Fn() -> bool + Sync),
+) -> Result<Session, ConnectError> {
+    let greeting = Greeting { link, options, is_unread };
     let after = options.handshake_timeout;
     timeout(after, greeting.negotiate())
         .await
@@ -43,6 +48,7 @@ pub(crate) async fn run(link: &Link, options: &ConnectOptions) -> Result<Session
 struct Greeting<'a> {
     link: &'a Link,
     options: &'a ConnectOptions,
+    is_unread: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Greeting<'_> {
@@ -58,7 +64,7 @@ impl Greeting<'_> {
         let mut initialize = pin!(self.initialize(&ProtocolVersion::LATEST_WITH_INITIALIZE));
         tokio::select! {
             greeted = &mut initialize => return self.or_discover(greeted).await,
-            () = sleep(SILENCE) => {}
+            () = self.silence() => {}
         }
         let mut discover = pin!(self.discover());
         tokio::select! {
@@ -73,6 +79,15 @@ impl Greeting<'_> {
                 Err(ConnectError::Lost { .. }) => discovered,
                 Err(_) => initialize.await,
             },
+        }
+    }
+
+    /// A server that has not read `initialize` is not silent, it is starting (`npx` downloads it first);
+    /// older ones would exit over the `server/discover` that they find behind it then.
+    async fn silence(&self) {
+        sleep(SILENCE).await;
+        while (self.is_unread)() {
+            sleep(SILENCE).await;
         }
     }
 

@@ -27,6 +27,7 @@ mod link;
 mod meta;
 mod options;
 mod outbox;
+mod pipe;
 mod reader;
 mod traffic;
 

@@ -51,7 +51,7 @@ impl Cache {
         }
         load(engine, code)
             .inspect_err(|error| {
-                tracing::warn!("compiled code of {digest} is foreign, compiling again: {error:#}")
+                tracing::warn!("compiled code of {digest} is foreign, compiling again: {error:#}");
             })
             .ok()
     }

@@ -8,8 +8,6 @@ use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{PackageName, Resolve, WorldKey};
 
 mod bindings {
-    #![expect(clippy::pedantic, reason = "generated code")]
-
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "probe",

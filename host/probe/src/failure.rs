@@ -1,4 +1,5 @@
-//! The failure of a call on its way into a guest, and back when the guest hands it on.
+//! The failure of a call on its way into a guest, and back when the guest hands it on; and what the host
+//! refuses, as such a failure.
 
 use std::borrow::Cow;
 
@@ -6,6 +7,8 @@ use mcpd_core::check::FailureKind;
 
 use crate::calls::CallError;
 use crate::contract::types::{Failure, FailureKind as GuestKind};
+use crate::params::ParamsError;
+use crate::state::StateRefusal;
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
@@ -28,6 +31,22 @@ impl From<Failure> for CallError {
             message: failure.message,
             data: failure.data,
         }
+    }
+}
+
+impl From<ParamsError> for CallError {
+    fn from(error: ParamsError) -> Self {
+        Self::new(FailureKind::Invalid, "invalid-params", error.to_string())
+    }
+}
+
+impl From<StateRefusal> for CallError {
+    fn from(refusal: StateRefusal) -> Self {
+        let (kind, reason) = match refusal {
+            StateRefusal::Key => (FailureKind::Invalid, "invalid-key"),
+            StateRefusal::Full => (FailureKind::Quota, "state-full"),
+        };
+        Self::new(kind, reason, refusal.to_string())
     }
 }
 

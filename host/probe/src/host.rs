@@ -133,6 +133,16 @@ impl ProbeHost {
         CheckReport::new(outcome, spent, traces)
     }
 
+    /// Makes a sandbox and throws it away: the part of a check that is the same for every probe of this size.
+    /// For benchmarks; nothing else has a use for it.
+    #[doc(hidden)]
+    pub async fn instantiate(&self, probe: &Probe) -> bool {
+        let slots = self.slots(&probe.code, DESCRIBE_TIMEOUT).await;
+        let sandbox = Sandbox::for_describe(&self.engine, probe.limits, DESCRIBE_TIMEOUT);
+        let Remains { ended, .. } = sandbox.instantiate(&probe.code.pre).await;
+        slots.is_some() && matches!(ended, Ended::Returned(()))
+    }
+
     async fn describe(&self, code: &Code, limits: Limits) -> Result<Description, LoadError> {
         let slots = self.slots(code, DESCRIBE_TIMEOUT).await;
         let slots = slots.ok_or_else(|| LoadError::from(no_slot(DESCRIBE_TIMEOUT)))?;

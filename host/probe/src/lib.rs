@@ -42,7 +42,7 @@ pub use contract::{CONTRACT_VERSION, World, WorldError, inspect};
 pub use grant::Grant;
 pub use host::{Check, HostConfig, HostError, ProbeHost};
 pub use limits::{COMPONENT_BYTES_MAX, Limits};
-pub use load::LoadError;
+pub use load::{Cause, LoadError};
 pub use probe::{Description, Probe};
 pub use report::CheckReport;
 pub use state::{State, StateWrites};

@@ -15,6 +15,7 @@ pub(crate) struct Limiter {
 }
 
 /// The growth that was refused.
+#[expect(clippy::struct_field_names, reason = "a unit is part of a name")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal {
     limit_bytes: usize,

@@ -8,7 +8,7 @@ const MIB: usize = 1024 * 1024;
 pub const COMPONENT_BYTES_MAX: usize = 64 * MIB;
 
 /// The largest amount of memory any probe may be given; also the size of a slot of the pool.
-pub const MEMORY_BYTES_CEILING: usize = 512 * MIB;
+pub(crate) const MEMORY_BYTES_CEILING: usize = 512 * MIB;
 
 const CPU_CEILING: Duration = Duration::from_secs(10);
 const CALLS_CEILING: u32 = 1_000;

@@ -102,16 +102,16 @@ impl Loader {
         if component.len() > COMPONENT_BYTES_MAX {
             return Err(LoadError::TooLarge { bytes: component.len() });
         }
-        let mut loaded = self.loaded.clone().lock_owned().await;
+        let mut known = self.loaded.clone().lock_owned().await;
         let loader = self.clone();
         let work = move || {
             let digest = format!("sha256:{:x}", Sha256::digest(&component));
-            if let Some(code) = loaded.get(&digest).and_then(Weak::upgrade) {
+            if let Some(code) = known.get(&digest).and_then(Weak::upgrade) {
                 return Ok(code);
             }
             let code = Arc::new(loader.link(digest.clone(), &component)?);
-            loaded.retain(|_, code| code.strong_count() > 0);
-            loaded.insert(digest, Arc::downgrade(&code));
+            known.retain(|_, code| code.strong_count() > 0);
+            known.insert(digest, Arc::downgrade(&code));
             Ok(code)
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(LoadError::Host(error.into())))

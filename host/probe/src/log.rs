@@ -25,7 +25,7 @@ impl Log {
             self.lines_dropped += 1;
             return;
         }
-        let room = (LOG_BYTES_MAX - self.bytes).min(LINE_BYTES_MAX).max(text::LINE_BYTES_MIN);
+        let room = (LOG_BYTES_MAX - self.bytes).clamp(text::LINE_BYTES_MIN, LINE_BYTES_MAX);
         let message = text::line(message, room);
         self.bytes = (self.bytes + message.len()).min(LOG_BYTES_MAX);
         self.lines.push(LogLine { level, message });

@@ -38,6 +38,7 @@ pub struct CheckReport {
 }
 
 /// What a run cost.
+#[derive(Clone, Copy)]
 pub(crate) struct Spent {
     pub(crate) duration: Duration,
     pub(crate) cpu: Duration,
@@ -53,11 +54,12 @@ pub(crate) struct Traces {
 
 impl CheckReport {
     pub(crate) fn new(outcome: Outcome, spent: Spent, traces: Traces) -> Self {
+        let Spent { duration, cpu, memory_bytes_peak } = spent;
         let (logs, measures) = traces.log.into_parts();
         Self {
-            duration: spent.duration,
-            cpu: spent.cpu,
-            memory_bytes_peak: spent.memory_bytes_peak,
+            duration,
+            cpu,
+            memory_bytes_peak,
             logs,
             measures,
             calls: traces.calls,

@@ -90,6 +90,14 @@ impl Sandbox {
         self.remains(ended, cpu)
     }
 
+    /// Makes an instance and no more.
+    pub(crate) async fn instantiate(mut self, probe: &ProbePre<CheckContext>) -> Remains<()> {
+        let store = &mut self.store;
+        let work = async move { probe.instantiate_async(store).await.map(drop) };
+        let (ended, cpu) = within(self.deadline, work).await;
+        self.remains(ended, cpu)
+    }
+
     fn remains<T>(self, ended: Ended<T>, cpu: Duration) -> Remains<T> {
         let duration = self.store.data().clock.elapsed();
         let mut context = self.store.into_data();
@@ -98,7 +106,8 @@ impl Sandbox {
     }
 }
 
-fn context(
+/// All of a check before it has begun.
+pub(crate) fn context(
     limits: Limits,
     target: Arc<Target>,
     state: Arc<State>,

@@ -88,7 +88,7 @@ impl Scenario {
             instance: "scenario".to_owned(),
             transport: server.transport.clone(),
             protocol_version: server.protocol_version.clone(),
-            server_info: server.server_info.as_ref().map(ToString::to_string),
+            server_info: server.info.as_ref().map(ToString::to_string),
             info: "{}".to_owned(),
             config: health_check.config.to_string(),
             tool: health_check.tool.clone(),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 /// All keys and values of one probe and one server.
 const STATE_BYTES_MAX: usize = 64 * 1024;
 const KEY_BYTES_MAX: usize = 256;
@@ -14,9 +16,11 @@ pub type State = BTreeMap<String, Vec<u8>>;
 pub type StateWrites = BTreeMap<String, Option<Vec<u8>>>;
 
 /// Why a write was refused.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum StateRefusal {
+    #[error("a key of the state has 1 to {KEY_BYTES_MAX} bytes")]
     Key,
+    #[error("the state of a probe about a server has {} KiB at most", STATE_BYTES_MAX / 1024)]
     Full,
 }
 

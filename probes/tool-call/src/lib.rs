@@ -14,7 +14,7 @@ impl Probe for ToolCall {
             return Ok(unknown("healthCheck.tool is not set, so there is no tool to call"));
         };
         mcp::call_tool(&tool, &target::arguments(), None)?;
-        Ok(pass(tool + " ok"))
+        Ok(pass("ok"))
     }
 }
 

@@ -1,16 +1,15 @@
 //! What people and programs get to see: data on stdout, talk on stderr.
 
-pub(crate) mod age;
 pub(crate) mod events;
-pub(crate) mod instances;
 pub(crate) mod others;
 pub(crate) mod servers;
-pub(crate) mod table;
 
 use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
+
+pub(crate) use mcpd_api::show::{age, cut, instances, table, tame};
 
 use crate::environment::Environment;
 use crate::trouble::{Done, Trouble};
@@ -79,17 +78,4 @@ impl Output {
 pub(crate) fn talk(words: &str) {
     // Nothing is left to be done where not even stderr takes words.
     let _ = writeln!(io::stderr(), "{words}");
-}
-
-/// Text of servers and people, made fit for one cell: no line breaks, nothing a terminal would obey.
-pub(crate) fn tame(text: &str) -> String {
-    text.split(|c: char| c.is_control()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// At most `max` characters, with an ellipsis where some are left out.
-pub(crate) fn cut(text: &str, max: usize) -> String {
-    if text.chars().count() <= max {
-        return text.to_owned();
-    }
-    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
 }

@@ -22,8 +22,8 @@ const CONDITION_HELP: &str =
 /// Arguments of `wait`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-A server is Ready when all its replicas are, and all of them of its present spec. The exit code is 6 when the
-time runs out.
+A server is Ready when all its replicas are, and all of them of its present spec. The exit code is 6 \
+when the time runs out.
 
 Examples:
   mcpctl wait demo --for=condition=Ready --timeout 60s

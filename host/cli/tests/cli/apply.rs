@@ -43,6 +43,7 @@ async fn all_files_go_in_one_request_and_each_object_gets_a_line() {
     server/c created
     ");
     insta::assert_snapshot!(ended.stderr, @"warning: server/a: secret x is not there");
+    assert_eq!(fake.asked()[0].line, "POST /api/v1/apply?dryRun=false&prune=false");
     let sent: Vec<Value> = serde_json::from_str(&fake.asked()[0].body).unwrap();
     let names: Vec<_> = sent.iter().map(|manifest| manifest["name"].as_str().unwrap()).collect();
     assert_eq!((ended.code, fake.asked().len(), names), (0, 1, vec!["a", "b", "s", "c"]));

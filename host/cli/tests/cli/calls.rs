@@ -48,7 +48,7 @@ fn check(verdict: &str, message: &str, outcome: &str) -> Value {
         "at": "2026-01-01T00:00:00Z", "durationMs": 12.4, "verdict": verdict, "message": message, "reason": "",
         "kind": if verdict == "failure" { json!("tool") } else { json!(null) }, "details": null,
         "probe": "tool-call", "digest": "sha256:0", "manual": true,
-        "calls": [{"method": "tools/call", "tool": "whoami", "durationMs": 3.14, "outcome": outcome,
+        "calls": [{"method": "tools/call", "tool": "whoami", "durationMs": 3.2, "outcome": outcome,
             "message": if outcome == "ok" { json!(null) } else { json!(message) }}],
         "logs": [{"level": "info", "message": "hello"}], "measures": [{"name": "rows", "value": 3.0}],
     })
@@ -66,7 +66,7 @@ async fn a_check_shows_each_call_and_its_exit_code_says_whether_it_passed() {
     insta::assert_snapshot!(ended.stdout, @"
     demo/k3v9x2: pass: ok [probe tool-call, 12 ms]
     CALL        TOOL    TIME    OUTCOME  MESSAGE
-    tools/call  whoami  3.1 ms  ok
+    tools/call  whoami  3.2 ms  ok
     rows = 3
     info: hello
     ");
@@ -77,7 +77,7 @@ async fn a_check_shows_each_call_and_its_exit_code_says_whether_it_passed() {
     insta::assert_snapshot!(ended.stdout, @"
     demo/k3v9x2: failure (tool): token is required [probe tool-call, 12 ms]
     CALL        TOOL    TIME    OUTCOME  MESSAGE
-    tools/call  whoami  3.1 ms  tool     token is required
+    tools/call  whoami  3.2 ms  tool     token is required
     rows = 3
     info: hello
     ");

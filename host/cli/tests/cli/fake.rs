@@ -14,18 +14,18 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// A daemon that is none.
-pub struct Fake {
-    pub url: String,
+pub(crate) struct Fake {
+    pub(crate) url: String,
     shared: Arc<Mutex<Shared>>,
     _server: JoinSet<()>,
 }
 
 /// What it was asked.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    pub line: String,
-    pub authorization: Option<String>,
-    pub body: String,
+pub(crate) struct Asked {
+    pub(crate) line: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: String,
 }
 
 #[derive(Default)]
@@ -35,7 +35,7 @@ struct Shared {
 }
 
 impl Fake {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -46,23 +46,23 @@ impl Fake {
     }
 
     /// Answers `GET /servers` and the like, below `/api/v1`, with this JSON.
-    pub fn json(&self, line: &str, body: Value) -> &Self {
+    pub(crate) fn json(&self, line: &str, body: Value) -> &Self {
         self.answer(line, 200, "application/json", body.to_string())
     }
 
     /// Answers with a problem.
-    pub fn problem(&self, line: &str, body: Value) -> &Self {
+    pub(crate) fn problem(&self, line: &str, body: Value) -> &Self {
         let status = u16::try_from(body["status"].as_u64().unwrap()).unwrap();
         self.answer(line, status, "application/problem+json", body.to_string())
     }
 
     /// Answers with text of any kind.
-    pub fn text(&self, line: &str, body: &str) -> &Self {
+    pub(crate) fn text(&self, line: &str, body: &str) -> &Self {
         self.answer(line, 200, "text/plain", body.to_owned())
     }
 
     /// What it was asked so far.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.shared.lock().unwrap().asked.clone()
     }
 
@@ -103,43 +103,43 @@ fn not_there(line: &str) -> String {
     .to_string()
 }
 
-/// A moment before now, as a view says it.
+/// A moment before now, as a view says it. Tests choose one whose age is shown the same for half a minute.
 #[expect(clippy::disallowed_methods, reason = "what the program shows are ages, counted from the real now")]
-pub fn seconds_ago(seconds: i64) -> String {
+pub(crate) fn seconds_ago(seconds: i64) -> String {
     (Timestamp::now() - SignedDuration::from_secs(seconds)).to_string()
 }
 
 /// A running instance that works.
-pub fn instance(id: &str, server: &str) -> Value {
+pub(crate) fn instance(id: &str, server: &str) -> Value {
     json!({
         "id": id, "serverId": "s1", "server": server, "status": "RUNNING", "containerId": null, "pid": 4711,
         "port": null, "healthStatus": "healthy", "verified": true, "ready": true,
         "lastHealthCheck": seconds_ago(4),
         "conditions": [{"type": "Ready", "status": "True", "reason": "CheckPassed", "message": "",
-            "lastTransitionAt": seconds_ago(60)}],
+            "lastTransitionAt": seconds_ago(80)}],
         "events": [{"type": "Normal", "reason": "HealthCheckPassed", "message": "Health check passed", "count": 3,
-            "timestamp": seconds_ago(60), "lastTimestamp": seconds_ago(60)}],
+            "timestamp": seconds_ago(60), "lastTimestamp": seconds_ago(80)}],
         "metadata": {"attemptCount": 0, "lastAttemptAt": null, "nextRetryAt": null, "error": null},
-        "lastCheck": {"verdict": "pass", "message": "ok", "reason": "", "kind": null, "at": seconds_ago(4),
+        "lastCheck": {"verdict": "pass", "message": "ok", "reason": "", "kind": null, "at": seconds_ago(260),
             "durationMs": 3.2, "probe": "tool-call", "tool": "whoami"},
         "restarts": 0, "image": null, "protocolVersion": "2025-11-25", "version": 3,
-        "createdAt": seconds_ago(61), "updatedAt": seconds_ago(4), "aFieldOfTomorrow": true,
+        "createdAt": seconds_ago(80), "updatedAt": seconds_ago(4), "aFieldOfTomorrow": true,
     })
 }
 
 /// A server with one replica that works.
-pub fn server(name: &str) -> Value {
+pub(crate) fn server(name: &str) -> Value {
     json!({
         "kind": "server", "name": name, "transport": "STDIO", "command": ["mcpd", "demo-server"], "replicas": 1,
         "labels": {"team": "dev"}, "healthCheck": {"tool": "whoami", "intervalSeconds": 5},
         "env": [{"name": "A", "valueFrom": {"secretRef": {"name": "s", "key": "k"}}}],
         "id": "s1", "conditions": [], "readyReplicas": 1, "verifiedReplicas": 1, "runningReplicas": 1,
         "updatedReplicas": 1, "currentReplicas": 1, "warnings": ["secret s is not there"], "rollout": null,
-        "version": 1, "createdAt": seconds_ago(61), "updatedAt": seconds_ago(61), "aFieldOfTomorrow": true,
+        "version": 1, "createdAt": seconds_ago(80), "updatedAt": seconds_ago(61), "aFieldOfTomorrow": true,
     })
 }
 
 /// A list of views.
-pub fn items(items: &[Value]) -> Value {
+pub(crate) fn items(items: &[Value]) -> Value {
     json!({ "items": items })
 }

@@ -29,7 +29,7 @@ async fn a_watch_shows_the_table_and_then_what_changed() {
     changed["ready"] = json!(false);
     changed["lastCheck"]["verdict"] = json!("failure");
     changed["lastCheck"]["message"] = json!("token is required");
-    fake.json("GET /instances", items(&[known.clone()]));
+    fake.json("GET /instances", items(std::slice::from_ref(&known)));
     let messages = [
         json!({"type": "instance", "object": known}),
         json!({"type": "synced"}),
@@ -40,8 +40,8 @@ async fn a_watch_shows_the_table_and_then_what_changed() {
     let ended = mcpctl(&fake, "get instances -w").await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     insta::assert_snapshot!(ended.stdout, @"
-    ID      SERVER  STATUS   HEALTH   READY              CHECK             RESTARTS  NEXT RETRY  AGE
-    k3v9x2  demo    RUNNING  healthy  yes                whoami ok 4s ago  0                     1m
+    ID      SERVER  STATUS   HEALTH     READY              CHECK             RESTARTS  NEXT RETRY  AGE
+    k3v9x2  demo    RUNNING  healthy    yes                whoami ok 4m ago  0                     1m
     k3v9x2  demo    RUNNING  unhealthy  no                 token is required  0                     1m
     ");
 }
@@ -52,17 +52,17 @@ async fn events_are_listed_and_followed() {
     let event = |count: u32| {
         json!({"server": "demo", "instance": "k3v9x2", "type": "Warning", "reason": "HealthCheckFailed",
             "message": "Health check failed: token is required", "count": count, "timestamp": seconds_ago(90),
-            "lastTimestamp": seconds_ago(4)})
+            "lastTimestamp": seconds_ago(260)})
     };
     let first = event(1);
-    fake.json("GET /events?server=demo", items(&[first.clone()]));
+    fake.json("GET /events?server=demo", items(std::slice::from_ref(&first)));
     fake.text("GET /events?server=demo&follow=true", &stream(&[first, event(2)]));
     let ended = mcpctl(&fake, "events demo -w").await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     insta::assert_snapshot!(ended.stdout, @"
     LAST SEEN  TYPE     REASON             OBJECT       MESSAGE
-    4s         Warning  HealthCheckFailed  demo/k3v9x2  Health check failed: token is required
-    4s         Warning  HealthCheckFailed  demo/k3v9x2  Health check failed: token is required (x2)
+    4m         Warning  HealthCheckFailed  demo/k3v9x2  Health check failed: token is required
+    4m         Warning  HealthCheckFailed  demo/k3v9x2  Health check failed: token is required (x2)
     ");
 }
 

@@ -28,7 +28,7 @@ async fn instances_are_listed_as_in_the_design() {
     let ended = mcpctl(&fake, "get instances").await;
     insta::assert_snapshot!(ended.stdout, @"
     ID      SERVER            STATUS   HEALTH     READY              CHECK                   RESTARTS  NEXT RETRY  AGE
-    k3v9x2  demo              RUNNING  healthy    yes                whoami ok 4s ago        0                     1m
+    k3v9x2  demo              RUNNING  healthy    yes                whoami ok 4m ago        0                     1m
     p8d1qa  demo-wrong-token  RUNNING  unhealthy  no                 token is required [31m  0                     1m
     ");
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
@@ -43,6 +43,18 @@ async fn kinds_have_several_words_and_names_two_forms() {
         assert_eq!(mcpctl(&fake, arguments).await.stdout, "instance/k3v9x2\n", "{arguments}");
     }
     assert_eq!(mcpctl(&fake, "get srv -o name").await.stdout, "server/demo\n");
+}
+
+#[tokio::test]
+async fn a_server_stands_for_its_most_telling_instance() {
+    let fake = Fake::start().await;
+    let mut all = ["aaaaaa", "bbbbbb", "cccccc"].map(|id| instance(id, "demo"));
+    all[1]["healthStatus"] = json!("unhealthy");
+    fake.json("GET /instances?server=demo", items(&all)).json("GET /instances/bbbbbb", all[1].clone());
+    assert_eq!(mcpctl(&fake, "get inst demo -o name").await.stdout, "instance/bbbbbb\n");
+    all[2]["status"] = json!("ERROR");
+    fake.json("GET /instances?server=demo", items(&all)).json("GET /instances/cccccc", all[2].clone());
+    assert_eq!(mcpctl(&fake, "get inst demo -o name").await.stdout, "instance/cccccc\n");
 }
 
 #[tokio::test]
@@ -166,7 +178,7 @@ async fn a_server_is_described_with_its_reason_and_its_instances() {
 #[tokio::test]
 async fn an_instance_is_described_with_its_checks_and_events() {
     let fake = fleet().await;
-    let check = json!({"at": seconds_ago(4), "durationMs": 3.2, "verdict": "pass", "message": "ok", "reason": "",
+    let check = json!({"at": seconds_ago(260), "durationMs": 3.2, "verdict": "pass", "message": "ok", "reason": "",
         "kind": null, "details": null, "probe": "tool-call", "digest": null, "manual": false, "calls": [],
         "logs": [], "measures": []});
     fake.json("GET /instances/k3v9x2/checks", items(&[check]));
@@ -176,7 +188,7 @@ async fn an_instance_is_described_with_its_checks_and_events() {
         "Ready:         yes\n",
         "Pid:           4711\n",
         "\nConditions:\n  TYPE   STATUS  REASON       SINCE  MESSAGE\n  Ready  True    CheckPassed  1m\n",
-        "\nLast checks:\n  WHEN    VERDICT  TIME    CALLS  MESSAGE\n  4s ago  pass     3.2 ms  0      ok\n",
+        "\nLast checks:\n  WHEN    VERDICT  TIME    CALLS  MESSAGE\n  4m ago  pass     3.2 ms  0      ok\n",
         "HealthCheckPassed  Health check passed (x3)\n",
     ] {
         assert!(described.contains(part), "{part} is not in\n{described}");
@@ -186,12 +198,12 @@ async fn an_instance_is_described_with_its_checks_and_events() {
 #[tokio::test]
 async fn why_takes_a_server_or_an_instance() {
     let fake = fleet().await;
-    let why = json!({"sentence": "demo is Ready", "since": seconds_ago(90), "next": "the next check",
+    let why = json!({"sentence": "demo is Ready", "since": seconds_ago(7280), "next": "the next check",
         "nextAt": null, "chain": ["the last check passed"]});
     fake.json("GET /servers/demo/why", why);
     for arguments in ["why demo", "why k3v9x2", "why instance k3v9x2", "why srv/demo"] {
         let said = mcpctl(&fake, arguments).await.stdout;
-        assert!(said.starts_with("demo is Ready\n  since  1m30s ("), "{arguments}: {said}");
+        assert!(said.starts_with("demo is Ready\n  since  2h1m ("), "{arguments}: {said}");
         assert!(said.ends_with("  next   the next check\n  └ the last check passed\n"), "{said}");
     }
 }
@@ -216,7 +228,7 @@ async fn tools_are_listed_with_the_first_line_of_their_description() {
 async fn status_is_one_page() {
     let fake = fleet().await;
     let status = json!({
-        "version": "0.1.0", "startedAt": seconds_ago(90),
+        "version": "0.1.0", "startedAt": seconds_ago(7280),
         "servers": {"total": 3, "ready": 2, "verified": 1, "notReady": 1, "stopped": 0},
         "instances": {"total": 3, "starting": 0, "running": 2, "stopping": 0, "error": 1, "healthy": 2,
             "degraded": 0, "unhealthy": 0},
@@ -226,7 +238,7 @@ async fn status_is_one_page() {
     fake.json("GET /status", status);
     let page = mcpctl(&fake, "status").await.stdout.replace(&fake.url, "URL");
     insta::assert_snapshot!(page, @"
-    mcpd 0.1.0 at URL, up 1m30s
+    mcpd 0.1.0 at URL, up 2h1m
     servers    3: 2 ready (1 unverified), 1 not ready, 0 stopped
     instances  3: 2 running (2 healthy, 0 degraded, 0 unhealthy), 0 starting, 1 in error
 
@@ -235,7 +247,7 @@ async fn status_is_one_page() {
     secret backend bao  failing  sealed
 
     ID      SERVER            STATUS   HEALTH     READY              CHECK                   RESTARTS  NEXT RETRY  AGE
-    k3v9x2  demo              RUNNING  healthy    yes                whoami ok 4s ago        0                     1m
+    k3v9x2  demo              RUNNING  healthy    yes                whoami ok 4m ago        0                     1m
     p8d1qa  demo-wrong-token  RUNNING  unhealthy  no                 token is required [31m  0                     1m
     ");
     let version = mcpctl(&fake, "version").await.stdout.replace(&fake.url, "URL");

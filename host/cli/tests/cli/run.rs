@@ -8,26 +8,26 @@ use tokio::process::Command;
 use crate::fake::Fake;
 
 /// How a run of the program ended.
-pub struct Ended {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `mcpctl` against the fake; the arguments are separated by blanks.
-pub async fn mcpctl(fake: &Fake, arguments: &str) -> Ended {
+pub(crate) async fn mcpctl(fake: &Fake, arguments: &str) -> Ended {
     with_stdin(fake, arguments, "").await
 }
 
 /// The same with something on stdin.
-pub async fn with_stdin(fake: &Fake, arguments: &str, stdin: &str) -> Ended {
+pub(crate) async fn with_stdin(fake: &Fake, arguments: &str, stdin: &str) -> Ended {
     let words: Vec<_> = arguments.split(' ').collect();
     run(&words, &[("MCPD_URL", &fake.url), ("MCPD_TOKEN", "t0ken")], stdin).await
 }
 
 /// Runs `mcpctl` with these arguments and variables and no others.
 #[expect(clippy::disallowed_methods, reason = "the tests start the very program under test")]
-pub async fn run(arguments: &[&str], variables: &[(&str, &str)], stdin: &str) -> Ended {
+pub(crate) async fn run(arguments: &[&str], variables: &[(&str, &str)], stdin: &str) -> Ended {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mcpctl"))
         .args(arguments)
         .env_clear()

@@ -164,7 +164,8 @@ pub struct Checks {
 /// `[probes]`: what one check may use; the numbers and their ceilings are those of the probe host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probes {
-    /// How many checks run at once.
+    /// How many checks run at once. A check of a slow server holds its place while it waits, so this is how
+    /// many servers may be slow before another's check has to wait. A place costs address space, not memory.
     pub pool_size: u32,
     /// CPU time of one check.
     pub cpu: Duration,
@@ -178,7 +179,7 @@ pub struct Probes {
 
 impl Default for Probes {
     fn default() -> Self {
-        Self { pool_size: 32, cpu: Duration::from_secs(1), memory_mib: 256, calls: 100, pagemap_scan: false }
+        Self { pool_size: 256, cpu: Duration::from_secs(1), memory_mib: 256, calls: 100, pagemap_scan: false }
     }
 }
 

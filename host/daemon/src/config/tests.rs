@@ -288,7 +288,7 @@ fn the_defaults_as_printed() {
     byPackage = {}
 
     [probes]
-    poolSize = 32
+    poolSize = 256
     cpuSeconds = 1
     memoryMiB = 256
     calls = 100

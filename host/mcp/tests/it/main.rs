@@ -6,3 +6,4 @@ mod ends;
 mod handshake;
 mod noise;
 mod peer;
+mod pipes;

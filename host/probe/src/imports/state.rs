@@ -6,7 +6,6 @@ use crate::calls::CallError;
 use crate::context::CheckContext;
 use crate::contract::state::Host;
 use crate::contract::types::Failure;
-use crate::state::StateRefusal;
 
 impl Host for CheckContext {
     fn get(&mut self, key: String) -> Result<Option<Vec<u8>>, Failure> {
@@ -15,7 +14,7 @@ impl Host for CheckContext {
 
     fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), Failure> {
         self.writable()?;
-        Ok(self.state.set(key, value).map_err(refused)?)
+        Ok(self.state.set(key, value).map_err(CallError::from)?)
     }
 
     fn delete(&mut self, key: String) -> Result<(), Failure> {
@@ -32,18 +31,5 @@ impl CheckContext {
         }
         let message = "a probe writes no state while it is loaded";
         Err(CallError::new(FailureKind::Denied, "no-target", message))
-    }
-}
-
-fn refused(refusal: StateRefusal) -> CallError {
-    match refusal {
-        StateRefusal::Key => {
-            CallError::new(FailureKind::Invalid, "invalid-key", "a key of the state has 1 to 256 bytes")
-        }
-        StateRefusal::Full => CallError::new(
-            FailureKind::Quota,
-            "state-full",
-            "the state of a probe about a server has 64 KiB at most",
-        ),
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct Server {
     pub(super) transport: String,
     pub(super) protocol_version: Option<String>,
     /// `serverInfo`, `capabilities` and `instructions` as one object.
-    pub(super) server_info: Option<Value>,
+    #[serde(rename = "serverInfo")]
+    pub(super) info: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,6 +84,7 @@ pub(super) enum Word {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "the members of the YAML as people write them")]
 pub(super) struct Members {
     pub(super) result: Option<Value>,
     pub(super) is_error: bool,
@@ -124,8 +126,7 @@ impl Expected {
 
 impl Default for Server {
     fn default() -> Self {
-        let protocol_version = None;
-        Self { name: "scenario".into(), transport: "stdio".into(), protocol_version, server_info: None }
+        Self { name: "scenario".into(), transport: "stdio".into(), protocol_version: None, info: None }
     }
 }
 

@@ -117,3 +117,16 @@ async fn the_built_in_probes_describe_themselves_and_ask_for_no_grant() {
         assert_eq!(probe.contract_version(), mcpd_probe::CONTRACT_VERSION);
     }
 }
+
+#[tokio::test]
+async fn a_check_can_move_between_threads() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let host = host();
+    let loading =
+        host.load(bytes::Bytes::from_static(builtin::TOOL_CALL.component), builtin::TOOL_CALL.limits());
+    let probe = is_send(loading).await.unwrap();
+    let report = is_send(host.check(&probe, check_of(&Server::kind(), target()))).await;
+    assert_eq!(report.verdict, Verdict::Pass);
+}

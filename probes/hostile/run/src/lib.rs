@@ -11,7 +11,8 @@ struct Hostile;
 
 impl Probe for Hostile {
     fn describe() -> Description {
-        Description::new("hostile", "0.1.0", "\u{1b}[2J does what it should not").tools(&["delete_everything"])
+        Description::new("hostile", "0.1.0", "\u{1b}[2J does what it should not")
+            .tools(&["delete_everything"])
     }
 
     fn run() -> Result<Verdict, Failure> {

@@ -1,23 +1,26 @@
 //! Instances as a table.
 
+use crate::view::{HealthStatus, InstanceStatus, InstanceView, LastCheck, Verdict};
 use jiff::Timestamp;
-use mcpd_api::view::{HealthStatus, InstanceStatus, InstanceView, LastCheck, Verdict};
 
 use super::age;
 use super::table::{Cell, Colour, Column};
 use super::{cut, tame};
 
+/// As wide as `unhealthy`.
+const HEALTH_WIDTH_MIN: usize = 9;
 /// As wide as `yes (unverified)` and one more, so that the table does not jump while it is watched.
 const READY_WIDTH_MIN: usize = 17;
 /// The words of a check in a table; `-o wide` shows all of them.
 const CHECK_WIDTH_MAX: usize = 60;
 
-pub(crate) fn columns(is_wide: IsWide) -> Vec<Column> {
+/// The columns of the table.
+pub fn columns(is_wide: IsWide) -> Vec<Column> {
     let mut columns = vec![
         Column::new("ID"),
         Column::new("SERVER"),
         Column::new("STATUS"),
-        Column::new("HEALTH"),
+        Column::at_least("HEALTH", HEALTH_WIDTH_MIN),
         Column::at_least("READY", READY_WIDTH_MIN),
         Column::new("CHECK"),
         Column::new("RESTARTS"),
@@ -32,12 +35,15 @@ pub(crate) fn columns(is_wide: IsWide) -> Vec<Column> {
 
 /// Whether the columns of `-o wide` are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IsWide {
+pub enum IsWide {
+    /// All columns.
     Yes,
+    /// Those that fit a terminal.
     No,
 }
 
-pub(crate) fn row(instance: &InstanceView, now: Timestamp, is_wide: IsWide) -> Vec<Cell> {
+/// One instance as a row.
+pub fn row(instance: &InstanceView, now: Timestamp, is_wide: IsWide) -> Vec<Cell> {
     let check = instance.last_check.as_ref().map(|check| check_words(check, now)).unwrap_or_default();
     let retry = instance.metadata.next_retry_at.map(|at| age::until(at, now)).unwrap_or_default();
     let mut row = vec![
@@ -58,7 +64,7 @@ pub(crate) fn row(instance: &InstanceView, now: Timestamp, is_wide: IsWide) -> V
 }
 
 /// `yes`, `yes (unverified)` or `no`: the word used for a proven one is never used for another.
-pub(crate) fn ready(instance: &InstanceView) -> &'static str {
+pub fn ready(instance: &InstanceView) -> &'static str {
     match (instance.ready, instance.verified) {
         (true, true) => "yes",
         (true, false) => "yes (unverified)",
@@ -67,7 +73,7 @@ pub(crate) fn ready(instance: &InstanceView) -> &'static str {
 }
 
 /// `whoami ok 4s ago`, or the words of the check where it has any.
-pub(crate) fn check_words(check: &LastCheck, now: Timestamp) -> String {
+pub fn check_words(check: &LastCheck, now: Timestamp) -> String {
     if check.verdict != Verdict::Pass || check.message != "ok" {
         return tame(&check.message);
     }
@@ -75,14 +81,16 @@ pub(crate) fn check_words(check: &LastCheck, now: Timestamp) -> String {
     format!("{} ok {} ago", tame(what), age::short(age::since(check.at, now)))
 }
 
-pub(crate) fn status(status: InstanceStatus) -> Cell {
+/// The status as a cell.
+pub fn status(status: InstanceStatus) -> Cell {
     match status {
         InstanceStatus::Error => Cell::painted(status.as_str(), Colour::Red),
         _ => status.as_str().into(),
     }
 }
 
-pub(crate) fn health(health: HealthStatus) -> Cell {
+/// The health as a cell.
+pub fn health(health: HealthStatus) -> Cell {
     let colour = match health {
         HealthStatus::Healthy => Colour::Green,
         HealthStatus::Degraded | HealthStatus::Unknown => Colour::Yellow,
@@ -104,7 +112,7 @@ fn more(instance: &InstanceView) -> [Cell; 5] {
 
 #[cfg(test)]
 mod tests {
-    use mcpd_api::view::RetryView;
+    use crate::view::RetryView;
 
     use super::super::table::Table;
     use super::*;
@@ -140,8 +148,8 @@ mod tests {
         }
     }
 
-    fn check(verdict: Verdict, message: &str, tool: Option<&str>) -> Option<LastCheck> {
-        Some(LastCheck {
+    fn check(verdict: Verdict, message: &str, tool: Option<&str>) -> LastCheck {
+        LastCheck {
             verdict,
             message: message.to_owned(),
             reason: String::new(),
@@ -150,20 +158,20 @@ mod tests {
             duration_ms: 3.0,
             probe: "tool-call".to_owned(),
             tool: tool.map(str::to_owned),
-        })
+        }
     }
 
     /// The four instances of interfaces.md.
     fn fleet() -> Vec<InstanceView> {
         let demo = InstanceView {
-            last_check: check(Verdict::Pass, "ok", Some("whoami")),
+            last_check: Some(check(Verdict::Pass, "ok", Some("whoami"))),
             ..running("k3v9x2", "demo")
         };
         let wrong = InstanceView {
             health_status: Some(HealthStatus::Unhealthy),
             verified: false,
             ready: false,
-            last_check: check(Verdict::Failure, "token is required", Some("whoami")),
+            last_check: Some(check(Verdict::Failure, "token is required", Some("whoami"))),
             ..running("p8d1qa", "demo-wrong-token")
         };
         let missing = InstanceView {
@@ -183,7 +191,7 @@ mod tests {
         };
         let notes = InstanceView {
             verified: false,
-            last_check: check(Verdict::Pass, "tools/list ok", None),
+            last_check: Some(check(Verdict::Pass, "tools/list ok", None)),
             ..running("b2c4dd", "notes")
         };
         vec![demo, wrong, missing, notes]

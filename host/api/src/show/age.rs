@@ -10,12 +10,12 @@ const DAY: u64 = 24 * HOUR;
 const YEAR: u64 = 365 * DAY;
 
 /// From then to now; nothing where that lies ahead.
-pub(crate) fn since(then: Timestamp, now: Timestamp) -> Duration {
+pub fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
 /// One unit: `4s`, `1m`, `3h`, `2d`, `1y`. For ages.
-pub(crate) fn short(duration: Duration) -> String {
+pub fn short(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..MINUTE => format!("{seconds}s"),
         seconds @ MINUTE..HOUR => format!("{}m", seconds / MINUTE),
@@ -26,7 +26,7 @@ pub(crate) fn short(duration: Duration) -> String {
 }
 
 /// Two units where the second one matters: `24s`, `4m30s`, `2h5m`, `3d4h`. For what somebody waits for.
-pub(crate) fn precise(duration: Duration) -> String {
+pub fn precise(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..MINUTE => format!("{seconds}s"),
@@ -37,13 +37,13 @@ pub(crate) fn precise(duration: Duration) -> String {
 }
 
 /// `in 24s`, or `now` where it is due.
-pub(crate) fn until(then: Timestamp, now: Timestamp) -> String {
+pub fn until(then: Timestamp, now: Timestamp) -> String {
     let left = since(now, then);
     if left.as_secs() == 0 { "now".to_owned() } else { format!("in {}", precise(left)) }
 }
 
 /// Milliseconds: `0.4 ms`, `12 ms`, `1.5 s`.
-pub(crate) fn milliseconds(duration_ms: f64) -> String {
+pub fn milliseconds(duration_ms: f64) -> String {
     match duration_ms {
         ms if ms < 10.0 => format!("{ms:.1} ms"),
         ms if ms < 1000.0 => format!("{ms:.0} ms"),

@@ -4,46 +4,51 @@
 const GAP: usize = 2;
 
 /// A column.
-pub(crate) struct Column {
+pub struct Column {
     title: &'static str,
     width_min: usize,
 }
 
 /// A colour of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colour {
+pub enum Colour {
+    /// Well.
     Green,
+    /// Worth a look.
     Yellow,
+    /// Not well.
     Red,
 }
 
 /// The text of one cell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cell {
+pub struct Cell {
     text: String,
     colour: Option<Colour>,
 }
 
 /// A table that may grow by rows after it was printed, as in a watch.
-pub(crate) struct Table {
+pub struct Table {
     columns: Vec<Column>,
     widths: Vec<usize>,
     colours: bool,
 }
 
 impl Column {
-    pub(crate) const fn new(title: &'static str) -> Self {
+    /// As wide as its widest cell.
+    pub const fn new(title: &'static str) -> Self {
         Self { title, width_min: 0 }
     }
 
     /// At least as wide as this, for a column whose widest word comes and goes.
-    pub(crate) const fn at_least(title: &'static str, width_min: usize) -> Self {
+    pub const fn at_least(title: &'static str, width_min: usize) -> Self {
         Self { title, width_min }
     }
 }
 
 impl Cell {
-    pub(crate) fn painted(text: impl Into<String>, colour: Colour) -> Self {
+    /// A text in a colour, where colours are shown.
+    pub fn painted(text: impl Into<String>, colour: Colour) -> Self {
         Self { text: text.into(), colour: Some(colour) }
     }
 
@@ -59,20 +64,21 @@ impl<T: Into<String>> From<T> for Cell {
 }
 
 impl Table {
-    pub(crate) fn new(columns: Vec<Column>, colours: bool) -> Self {
+    /// An empty table.
+    pub fn new(columns: Vec<Column>, colours: bool) -> Self {
         let widths = columns.iter().map(|column| column.title.len().max(column.width_min)).collect();
         Self { columns, widths, colours }
     }
 
     /// Title and rows. The widths are kept for [`Self::rows`].
-    pub(crate) fn render(&mut self, rows: &[Vec<Cell>]) -> String {
+    pub fn render(&mut self, rows: &[Vec<Cell>]) -> String {
         self.widen(rows);
         let titles: Vec<Cell> = self.columns.iter().map(|column| column.title.into()).collect();
         self.line(&titles) + &self.rows(rows)
     }
 
     /// Rows without the title.
-    pub(crate) fn rows(&mut self, rows: &[Vec<Cell>]) -> String {
+    pub fn rows(&mut self, rows: &[Vec<Cell>]) -> String {
         self.widen(rows);
         rows.iter().map(|row| self.line(row)).collect()
     }

@@ -1,0 +1,157 @@
+//! The working parts of mcpd as the API sees them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use mcpd_api::view::{PartState, PartView};
+use mcpd_core::check::CheckRecord;
+use mcpd_core::name::InstanceId;
+use mcpd_core::time::between;
+use mcpd_mcp::Answer;
+use serde_json::value::RawValue;
+
+use crate::checks::{Checks, NotChecked};
+use crate::clock::Clock;
+use crate::driver::Fleet;
+use crate::http::engine::{Engine, LogError, LogQuery, LogSpan};
+use crate::metrics::{Census, CensusEntry, Metrics};
+use crate::router::{RouteError, Router};
+use crate::runtime::{self, Attempt, LogLine, Runtime};
+use crate::secrets::withheld_prefixes;
+use crate::state::{Board, Cell, DesiredError, ServerCell};
+use crate::store::{ServerRow, Store};
+
+/// The working parts: driver, router, checks, runtime.
+pub struct Works {
+    /// What is known now.
+    pub board: Arc<Board>,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// All servers at work.
+    pub fleet: Arc<Fleet>,
+    /// Calls of clients.
+    pub router: Router,
+    /// Checks.
+    pub checks: Arc<Checks>,
+    /// Runs instances.
+    pub runtime: Arc<dyn Runtime>,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Clock,
+    /// What the `env` secret backends serve, withheld from servers (behaviour 3.8).
+    pub withheld: Arc<Mutex<Vec<String>>>,
+}
+
+impl std::fmt::Debug for Works {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Works").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Engine for Works {
+    fn server_changed(&self, row: &ServerRow) -> Result<(), DesiredError> {
+        self.fleet.server_changed(row)
+    }
+
+    fn secret_changed(&self, secret: &str) {
+        self.fleet.secret_changed(secret);
+    }
+
+    async fn backend_changed(&self, backend: &str) {
+        match self.store.list_backends().await {
+            Ok(rows) => {
+                *self.withheld.lock().unwrap_or_else(PoisonError::into_inner) = withheld_prefixes(&rows);
+            }
+            Err(error) => tracing::error!(%error, "secret backends not read"),
+        }
+        self.fleet.backend_changed(backend);
+    }
+
+    fn delete_instance(&self, cell: &Arc<Cell>) {
+        self.fleet.delete_instance(cell);
+    }
+
+    async fn call(
+        &self,
+        server: &ServerCell,
+        instance: Option<&str>,
+        method: &str,
+        params: Option<&RawValue>,
+        timeout: Duration,
+    ) -> Result<Answer, RouteError> {
+        self.router.call(server, instance, method, params, timeout).await
+    }
+
+    async fn check_now(&self, cell: &Arc<Cell>) -> Result<Arc<CheckRecord>, NotChecked> {
+        self.checks.check_now(cell).await
+    }
+
+    async fn logs(
+        &self,
+        instance: &InstanceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, String>, LogError> {
+        let attempt = if query.span == LogSpan::Previous { Attempt::Previous } else { Attempt::Current };
+        let lines = runtime::LogQuery { tail: query.tail, attempt };
+        let found = match query.span {
+            LogSpan::Follow => self.runtime.follow_logs(instance, lines).await,
+            LogSpan::Kept | LogSpan::Previous => {
+                self.runtime.logs(instance, lines).await.map(|lines| stream::iter(lines).boxed())
+            }
+        };
+        match found {
+            Ok(lines) => Ok(lines.map(|line: LogLine| line.text).boxed()),
+            // An instance that was never started has written nothing yet.
+            Err(runtime::RuntimeError::UnknownInstance { .. }) => Ok(stream::empty().boxed()),
+            Err(error) => Err(LogError { instance: instance.clone(), reason: error.to_string() }),
+        }
+    }
+
+    async fn parts(&self) -> Vec<PartView> {
+        let listed = self.runtime.list().await;
+        let (state, message) = match listed {
+            Ok(owned) => (PartState::Ok, format!("{} running", owned.len())),
+            Err(error) => (PartState::Failing, error.to_string()),
+        };
+        vec![PartView { name: format!("runtime {}", self.runtime.kind()), state, message }]
+    }
+
+    async fn metrics(&self) -> String {
+        let owned = self.runtime.list().await.map_or(0, |owned| owned.len());
+        // Writing into a text cannot fail.
+        self.metrics.encode(&self.census(owned)).unwrap_or_default()
+    }
+}
+
+impl Works {
+    fn census(&self, owned_things: usize) -> Census {
+        let servers = self.board.servers();
+        let wanted = servers.iter().map(|server| server.desired().manifest.replicas);
+        Census {
+            wanted_things: wanted.filter_map(|replicas| usize::try_from(replicas).ok()).sum(),
+            owned_things,
+            instances: self.board.instances().iter().map(|cell| self.entry(cell)).collect(),
+            servers: servers.iter().map(|server| server.name.clone()).collect(),
+        }
+    }
+
+    fn entry(&self, cell: &Cell) -> CensusEntry {
+        let now = self.clock.now();
+        let verdict_age = cell
+            .checks()
+            .iter()
+            .find(|check| check.verdict.judgement() != mcpd_core::check::Judgement::Inconclusive)
+            .map(|check| between(check.at, now));
+        cell.read(|instance| CensusEntry {
+            server: cell.server.clone(),
+            status: instance.status(),
+            ready: instance.is_ready(),
+            verdict_age,
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! What the API asks of the working parts of mcpd: the driver, the router, the checks and the runtime.
+//!
+//! Desired state does not come this way: it is written to the store, and the engine is told where to look.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use mcpd_api::view::PartView;
+use mcpd_core::check::CheckRecord;
+use mcpd_core::name::InstanceId;
+use mcpd_mcp::Answer;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::checks::NotChecked;
+use crate::router::RouteError;
+use crate::state::{Cell, DesiredError, ServerCell};
+use crate::store::ServerRow;
+
+/// The working parts of mcpd, as far as the API needs them.
+#[async_trait]
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// What is wanted of a server stands in the store now; it is put on the board and looked at.
+    ///
+    /// # Errors
+    /// When the row cannot be read as a manifest.
+    fn server_changed(&self, row: &ServerRow) -> Result<(), DesiredError>;
+
+    /// A secret was written or removed: who waits for it is woken, and who uses another value is rolled.
+    fn secret_changed(&self, secret: &str);
+
+    /// The same for all secrets of a backend.
+    async fn backend_changed(&self, backend: &str);
+
+    /// Stops and removes an instance; the next pass replaces it.
+    fn delete_instance(&self, cell: &Arc<Cell>);
+
+    /// Makes a call through a Ready replica of the server, or through the instance named. Bounded by
+    /// `timeout`; dropping the future cancels the call at the server.
+    async fn call(
+        &self,
+        server: &ServerCell,
+        instance: Option<&str>,
+        method: &str,
+        params: Option<&RawValue>,
+        timeout: Duration,
+    ) -> Result<Answer, RouteError>;
+
+    /// Waits for a check of the instance that is under way, then runs one.
+    async fn check_now(&self, cell: &Arc<Cell>) -> Result<Arc<CheckRecord>, NotChecked>;
+
+    /// The lines of an instance's log, oldest first, secrets masked, without their ends.
+    async fn logs(
+        &self,
+        instance: &InstanceId,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, String>, LogError>;
+
+    /// How the runtime is and what else mcpd depends on; the store and the secret backends are asked by
+    /// the API itself.
+    async fn parts(&self) -> Vec<PartView>;
+
+    /// All metrics in the text format of Prometheus.
+    async fn metrics(&self) -> String;
+}
+
+/// Which lines of a log are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogQuery {
+    /// The last so many only; all that are kept where left out.
+    pub tail: Option<usize>,
+    /// Of which attempt, and whether to wait for more.
+    pub span: LogSpan,
+}
+
+/// Which part of a log is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogSpan {
+    /// What the present attempt has written.
+    #[default]
+    Kept,
+    /// The same, and all that is written from now on, until the instance is removed.
+    Follow,
+    /// What the attempt before has written.
+    Previous,
+}
+
+/// The runtime gives no log.
+#[derive(Debug, Error)]
+#[error("cannot read the log of instance {instance}: {reason}")]
+pub struct LogError {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The runtime's words.
+    pub reason: String,
+}

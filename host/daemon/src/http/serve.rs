@@ -1,0 +1,90 @@
+//! Accepts connections, bounded in number and in patience, until mcpd ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Api, routes};
+
+/// Connections at once. Far above what clients of one machine need; past it new ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 1024;
+
+/// How long the head of a request may take, and how long a connection may idle before the next one.
+const HEAD_DEADLINE: Duration = Duration::from_mins(1);
+
+/// The largest head of a request: tokens and names are short.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// How long requests that are under way may take once mcpd ends.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long nothing is accepted after an accept failed, which it does when files run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until mcpd ends; then accepts no more, lets requests under way finish within five seconds, and
+/// returns.
+pub async fn serve(api: Arc<Api>, listener: TcpListener) {
+    let end = api.end.clone();
+    let routes = routes(api);
+    let connections = TaskTracker::new();
+    tokio::select! {
+        () = end.cancelled() => {}
+        () = accept(&listener, &routes, &connections, &end) => {}
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(DRAIN_DEADLINE, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "requests were under way when mcpd ended");
+    }
+}
+
+async fn accept(listener: &TcpListener, routes: &Router, connections: &TaskTracker, end: &CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (routes, end) = (routes.clone(), end.clone());
+                connections.spawn(async move {
+                    converse(stream, routes, end).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection, until it is closed, its client is too slow, or mcpd ends and its last request is
+/// answered. A client that goes away drops the request under way.
+async fn converse(stream: TcpStream, routes: Router, end: CancellationToken) {
+    // Answers are written as a whole; to wait for more to send would only delay them.
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_header_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = end.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection of the API broke");
+    }
+}

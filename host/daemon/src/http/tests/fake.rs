@@ -1,0 +1,102 @@
+//! An engine that notes what it is told and answers from a script.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use mcpd_api::view::{PartState, PartView};
+use mcpd_core::check::CheckRecord;
+use mcpd_core::instance::Instance;
+use mcpd_core::name::InstanceId;
+use mcpd_mcp::Answer;
+use serde_json::value::RawValue;
+
+use crate::checks::NotChecked;
+use crate::http::engine::{Engine, LogError, LogQuery, LogSpan};
+use crate::router::RouteError;
+use crate::state::{Board, Cell, Defaults, Desired, DesiredError, ServerCell};
+use crate::store::ServerRow;
+
+#[derive(Debug, Default)]
+pub(super) struct Fake {
+    pub(super) board: Arc<Board>,
+    /// What it was told and asked, in order.
+    pub(super) told: Mutex<Vec<String>>,
+    /// What calls get, in order.
+    pub(super) answers: Mutex<VecDeque<Result<Answer, RouteError>>>,
+    /// What a check finds; none where nothing runs.
+    pub(super) check: Mutex<Option<CheckRecord>>,
+}
+
+impl Fake {
+    fn note(&self, words: String) {
+        self.told.lock().unwrap().push(words);
+    }
+
+    pub(super) fn take_told(&self) -> Vec<String> {
+        std::mem::take(&mut *self.told.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Engine for Fake {
+    fn server_changed(&self, row: &ServerRow) -> Result<(), DesiredError> {
+        self.note(format!("server {} version {} deleting {}", row.name, row.version, row.deleting));
+        self.board.put_server(Desired::from_row(row, &Defaults::default())?);
+        Ok(())
+    }
+
+    fn secret_changed(&self, secret: &str) {
+        self.note(format!("secret {secret}"));
+    }
+
+    async fn backend_changed(&self, backend: &str) {
+        self.note(format!("backend {backend}"));
+    }
+
+    fn delete_instance(&self, cell: &Arc<Cell>) {
+        self.note(format!("delete instance {}", cell.id));
+    }
+
+    async fn call(
+        &self,
+        server: &ServerCell,
+        instance: Option<&str>,
+        method: &str,
+        params: Option<&RawValue>,
+        timeout: Duration,
+    ) -> Result<Answer, RouteError> {
+        let params = params.map_or("", RawValue::get);
+        self.note(format!("call {} {instance:?} {method} {params} within {timeout:?}", server.name));
+        let answer = self.answers.lock().unwrap().pop_front();
+        answer.expect("the script has an answer for each call")
+    }
+
+    async fn check_now(&self, cell: &Arc<Cell>) -> Result<Arc<CheckRecord>, NotChecked> {
+        let status = cell.read(Instance::status);
+        let record = self.check.lock().unwrap().clone();
+        record.map(Arc::new).ok_or(NotChecked::NotRunning { instance: cell.id.clone(), status })
+    }
+
+    async fn logs(&self, _: &InstanceId, query: LogQuery) -> Result<BoxStream<'static, String>, LogError> {
+        let lines = ["one", "two", "three"].map(str::to_owned);
+        let skipped = lines.len().saturating_sub(query.tail.unwrap_or(lines.len()));
+        let kept = stream::iter(lines.into_iter().skip(skipped).collect::<Vec<_>>());
+        match query.span {
+            LogSpan::Kept => Ok(kept.boxed()),
+            LogSpan::Follow => Ok(kept.chain(stream::pending()).boxed()),
+            LogSpan::Previous => Ok(stream::iter(["before".to_owned()]).boxed()),
+        }
+    }
+
+    async fn parts(&self) -> Vec<PartView> {
+        vec![PartView { name: "runtime fake".to_owned(), state: PartState::Ok, message: String::new() }]
+    }
+
+    async fn metrics(&self) -> String {
+        "mcpd_owned_things 0\n".to_owned()
+    }
+}
