@@ -113,7 +113,7 @@ async fn rule_6_11_the_checks_of_a_fleet_are_spread_over_their_interval() {
     bench.apply("demo", json!({"replicas": 10, "healthCheck": {"tool": "whoami", "intervalSeconds": 60}})).await;
     bench.until_ready("demo", 10).await;
     let before = Instant::now();
-    bench.pass(Duration::from_secs(60)).await;
+    bench.pass(Duration::from_mins(1)).await;
     let calls = bench.runtime.received("tools/call");
     let mut seconds: Vec<_> = calls.iter().filter(|call| call.at > before).map(|call| (call.at - before).as_secs() / 10).collect();
     assert_eq!(seconds.len(), 10);
@@ -207,7 +207,7 @@ async fn rule_6_8_a_timeout_while_a_client_keeps_the_server_busy_is_neither_gree
     bench.runtime.tool("demo", "long", OnCall::After(Duration::from_secs(30)));
     let connection = bench.cell("demo").connection().unwrap();
     let params = serde_json::value::to_raw_value(&json!({"name": "long", "arguments": {}})).unwrap();
-    let call = connection.request(Caller::Client, "tools/call", Some(&params), Duration::from_secs(60));
+    let call = connection.request(Caller::Client, "tools/call", Some(&params), Duration::from_mins(1));
     let busy = bench.until(|b| b.cell("demo").last_check().unwrap().verdict != Verdict::Pass);
     tokio::select! {
         _ = call => panic!("the check was not first"),
@@ -236,7 +236,7 @@ async fn rule_6_10_the_last_twenty_are_kept_here_and_on_disk() {
     let bench = Bench::boot().await;
     bench.apply("demo", json!({"healthCheck": {"tool": "whoami", "intervalSeconds": 1}})).await;
     bench.until_ready("demo", 1).await;
-    bench.pass(Duration::from_secs(60)).await;
+    bench.pass(Duration::from_mins(1)).await;
     assert_eq!(bench.cell("demo").checks().len(), 20);
     let newest = bench.cell("demo").last_check().unwrap().at;
     let bench = bench.crash().await;

@@ -97,7 +97,7 @@ async fn rule_3_7_a_changed_value_rolls_what_runs_and_an_unchanged_one_does_not(
     bench.until_ready("demo", 1).await;
     let first = bench.only("demo").id;
     bench.put_secret("creds", "first-value").await;
-    bench.pass(Duration::from_secs(120)).await;
+    bench.pass(Duration::from_mins(2)).await;
     assert_eq!(bench.only("demo").id, first);
     bench.put_secret("creds", "second-value").await;
     bench.until(|b| b.instances("demo").len() == 1 && b.only("demo").id != first && b.ready("demo") == 1).await;
@@ -232,7 +232,7 @@ async fn rule_7_2_one_that_closes_its_stdout_and_cannot_be_ended_has_nothing_sta
     bench.runtime.hang_up(&bench.only("demo").id);
     let instance = bench.until_instance("demo", |i| has_event(i, "StopFailed", "")).await;
     assert_eq!(instance.status(), "STOPPING");
-    bench.pass(Duration::from_secs(120)).await;
+    bench.pass(Duration::from_mins(2)).await;
     assert_eq!(bench.runtime.asked("demo").len(), 1);
     bench.runtime.script("demo", |script| script.stop = OnStop::Ends);
     bench.until_ready("demo", 1).await;
