@@ -25,7 +25,8 @@ async fn calls_go_to_one_ready_replica_after_the_other() {
     for _ in 0..4 {
         assert!(matches!(list(&bench, None).await, Ok(Answer::Result(_))));
     }
-    let mut who: Vec<_> = bench.runtime.received("tools/list").iter().map(|call| call.instance.clone()).collect();
+    let mut who: Vec<_> =
+        bench.runtime.received("tools/list").iter().map(|call| call.instance.clone()).collect();
     who.sort();
     who.dedup();
     assert_eq!(who.len(), 2);
