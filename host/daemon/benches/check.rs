@@ -16,6 +16,7 @@ use mcpd::store::sqlite::SqliteStore;
 use mcpd::store::{Change, Expected, ServerDraft, ServerRow, Store};
 use mcpd_core::check::{CheckRecord, Verdict};
 use mcpd_core::instance::Instance;
+use mcpd_core::secret::Redactor;
 use mcpd_core::server::Revision;
 use mcpd_mcp::{ConnectOptions, Connection};
 use mcpd_probe::{HostConfig, Limits, ProbeHost};
@@ -99,7 +100,7 @@ async fn connect(clock: &Clock) -> Arc<Cell> {
         pid: None,
         container_id: None,
         image: None,
-        redactor: Default::default(),
+        redactor: Redactor::default(),
         connection: Some(connection),
     });
     cell
