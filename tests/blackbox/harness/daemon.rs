@@ -26,7 +26,6 @@ const ANNOUNCEMENT: &str = "listening on ";
 #[derive(Default)]
 pub(crate) struct Launch {
     arguments: Vec<OsString>,
-    variables: Vec<(&'static str, String)>,
 }
 
 impl Launch {
@@ -44,11 +43,6 @@ impl Launch {
         self
     }
 
-    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.variables.push((name, value.into()));
-        self
-    }
-
     /// Starts it and waits until it listens.
     pub(crate) async fn start(self, place: &Arc<Place>) -> Daemon {
         let mut daemon = self.spawn(place);
@@ -58,7 +52,8 @@ impl Launch {
             daemon.stderr.after(ANNOUNCEMENT)
         });
         daemon.url = url.await;
-        daemon.token = fs::read_to_string(place.data().join("admin.token")).unwrap().trim().to_owned();
+        let token = fs::read_to_string(place.data().join("admin.token")).unwrap();
+        token.trim().clone_into(&mut daemon.token);
         daemon
     }
 
@@ -75,7 +70,6 @@ impl Launch {
             }
         }
         command.env("TMPDIR", place.path().join("tmp")).env("XDG_CONFIG_HOME", place.path().join("home"));
-        command.envs(self.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         Daemon {
