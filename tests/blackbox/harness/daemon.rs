@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Once};
 use std::thread;
@@ -33,8 +34,8 @@ impl Launch {
         Self::default().argument("serve")
     }
 
-    /// `mcpd up` with a file of the checkout.
-    pub(crate) fn up(file: &str) -> Self {
+    /// `mcpd up` with a file, of the checkout where its path is relative.
+    pub(crate) fn up(file: impl AsRef<Path>) -> Self {
         Self::default().argument("up").argument("-f").argument(root().join(file))
     }
 
