@@ -101,6 +101,7 @@ async fn connect(clock: &Clock) -> Arc<Cell> {
         image: None,
         redactor: Default::default(),
         connection: Some(connection),
+        hang_up: CancellationToken::new(),
     });
     cell
 }

@@ -100,7 +100,9 @@ async fn rule_3_7_a_changed_value_rolls_what_runs_and_an_unchanged_one_does_not(
     bench.pass(Duration::from_secs(120)).await;
     assert_eq!(bench.only("demo").id, first);
     bench.put_secret("creds", "second-value").await;
-    bench.until(|b| b.instances("demo").len() == 1 && b.only("demo").id != first && b.ready("demo") == 1).await;
+    bench
+        .until(|b| b.instances("demo").len() == 1 && b.only("demo").id != first && b.ready("demo") == 1)
+        .await;
     assert_eq!(bench.runtime.asked("demo").last().unwrap().env, ["TOKEN=second-value"]);
     assert_eq!(bench.runtime.running("demo"), [bench.only("demo").id]);
 }
@@ -125,7 +127,8 @@ async fn rules_4_1_to_4_4_the_same_instance_is_tried_again_five_times_after_30_s
     let first = bench.until_instance("demo", |i| i.attempts.count == 1).await;
     let mut waits = Vec::new();
     for count in 1..=7 {
-        let instance = bench.until_instance("demo", |i| i.attempts.count == count && i.status() == "ERROR").await;
+        let instance =
+            bench.until_instance("demo", |i| i.attempts.count == count && i.status() == "ERROR").await;
         assert_eq!(instance.id, first.id, "it is attempted again, not replaced");
         waits.push(wait_of(&instance));
     }
@@ -135,7 +138,10 @@ async fn rules_4_1_to_4_4_the_same_instance_is_tried_again_five_times_after_30_s
     let asked = bench.runtime.asked("demo");
     for (pair, least) in asked.windows(2).zip([30, 30, 30, 30, 30, 300]) {
         let gap = pair[1].at - pair[0].at;
-        assert!(gap >= Duration::from_secs(least) && gap < Duration::from_secs(least + least / 10 + 1), "{gap:?}");
+        assert!(
+            gap >= Duration::from_secs(least) && gap < Duration::from_secs(least + least / 10 + 1),
+            "{gap:?}"
+        );
     }
     assert_eq!(bench.only("demo").error().unwrap().message, r#"cannot start "fake": no such file"#);
 }
@@ -149,7 +155,10 @@ async fn rule_4_5_an_exit_is_a_failed_attempt_with_the_end_of_its_stderr() {
     bench.runtime.exit(&bench.only("demo").id, Exit::Code(137), "GITEA_HOST is not set");
     let instance = bench.until_instance("demo", |i| i.status() == "ERROR").await;
     assert_eq!(last_event(&instance), "Warning Exited: exited with code 137: GITEA_HOST is not set");
-    assert_eq!((instance.attempts.count, instance.error().unwrap().message.as_str()), (1, "exited with code 137"));
+    assert_eq!(
+        (instance.attempts.count, instance.error().unwrap().message.as_str()),
+        (1, "exited with code 137")
+    );
     assert!((30..=33).contains(&wait_of(&instance)));
 }
 
