@@ -53,7 +53,16 @@ fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
 }
 
 fn is_test_file(name: &str) -> bool {
-    let markers = ["/tests/", "tests/", "/benches/", "tests.rs", "scenarios", "properties", "conformance", "test_support"];
+    let markers = [
+        "/tests/",
+        "tests/",
+        "/benches/",
+        "tests.rs",
+        "scenarios",
+        "properties",
+        "conformance",
+        "test_support",
+    ];
     markers.iter().any(|marker| name.contains(marker))
 }
 
@@ -62,7 +71,9 @@ fn files_stay_small() {
     let long: Vec<_> = sources()
         .iter()
         .filter(|(name, _)| !is_test_file(name))
-        .map(|(name, text)| (text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("").lines().count(), name.clone()))
+        .map(|(name, text)| {
+            (text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("").lines().count(), name.clone())
+        })
         .filter(|(lines, _)| *lines > FILE_LINES_MAX)
         .collect();
     assert!(long.is_empty(), "longer than {FILE_LINES_MAX} lines: {long:#?}");
@@ -128,7 +139,8 @@ fn functions_stay_small() {
 
 #[test]
 fn core_knows_no_async_no_clock_and_no_io() {
-    let forbidden = ["Timestamp::now", "Instant::now", "SystemTime::now", "std::fs", "std::net", "std::env", "tokio"];
+    let forbidden =
+        ["Timestamp::now", "Instant::now", "SystemTime::now", "std::fs", "std::net", "std::env", "tokio"];
     for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("host/core/src")) {
         assert_eq!(functions(name, text).1, Vec::<String>::new(), "async in core");
         for word in forbidden {
@@ -158,16 +170,25 @@ fn crates_know_only_whom_they_may() {
 fn only_the_composition_root_names_adapters() {
     for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("host/daemon/src")) {
         for (adapter, home) in ADAPTERS {
-            let is_allowed = name.contains(home) || COMPOSITION_ROOT.iter().any(|root| name.starts_with(root));
+            let is_allowed =
+                name.contains(home) || COMPOSITION_ROOT.iter().any(|root| name.starts_with(root));
             let production = text.split("#[cfg(test)]").next().unwrap_or("");
-            assert!(is_allowed || is_test_file(name) || !production.contains(adapter), "{name} names {adapter}");
+            assert!(
+                is_allowed || is_test_file(name) || !production.contains(adapter),
+                "{name} names {adapter}"
+            );
         }
     }
 }
 
 #[test]
 fn nothing_is_left_undone_in_silence() {
-    let words = [concat!("to", "do!("), concat!("unimple", "mented!("), concat!("#[ig", "nore"), concat!("#[al", "low(")];
+    let words = [
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("#[ig", "nore"),
+        concat!("#[al", "low("),
+    ];
     for (name, text) in sources() {
         for word in words {
             assert!(!text.contains(word), "{name} says {word}");

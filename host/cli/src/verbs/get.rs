@@ -29,8 +29,12 @@ Examples:
   mcpctl get server demo -o yaml > demo.yaml
   mcpctl get inst -l team=dev")]
 pub(crate) struct Args {
-    /// A kind, and names of that kind: KIND [NAME]… or KIND/NAME…
-    #[arg(required = true, value_name = "KIND [NAME]")]
+    // Not a doc comment: rustdoc would take the brackets for links.
+    #[arg(
+        required = true,
+        value_name = "KIND [NAME]",
+        help = "A kind, and names of that kind: KIND [NAME]… or KIND/NAME…"
+    )]
     what: Vec<String>,
     /// How it is shown
     #[arg(short, long, value_enum, default_value_t)]

@@ -12,6 +12,8 @@
 mod calls;
 mod probes;
 mod run;
+#[cfg(test)]
+mod scenarios;
 mod schedule;
 mod watch;
 
@@ -257,6 +259,12 @@ impl Checks {
 
     fn plan_of(&self, server: &ServerName) -> Option<Arc<CheckPlan>> {
         self.board.find_server(server.as_str())?.desired().check.clone()
+    }
+
+    /// How many instances are checked.
+    #[cfg(test)]
+    pub(crate) fn watched(&self) -> usize {
+        self.lock().watches.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -96,6 +96,21 @@ impl Document {
     }
 }
 
+/// The body of a request that needs none: nothing, or `{}`. Whatever else comes was meant for another request.
+pub(crate) struct NoBody;
+
+impl<S: Sync> FromRequest<S> for NoBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Answer<Self> {
+        let document = Document::from_request(request, state).await?;
+        if document.bytes.is_empty() || document.value()?.as_object().is_some_and(serde_json::Map::is_empty) {
+            return Ok(Self);
+        }
+        Err(Refusal::new(Code::Malformed, "this request takes no body, or `{}`"))
+    }
+}
+
 /// What the body is said to be; JSON where nothing is said, as `curl -d` says what is not so.
 fn media_of(headers: &HeaderMap) -> Answer<Media> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(Media::Json) };

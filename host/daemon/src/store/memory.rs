@@ -4,6 +4,7 @@
 mod state;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -20,11 +21,27 @@ use state::{State, log_of};
 
 /// Everything in memory, behind one lock that is never held across a wait.
 #[derive(Default)]
-pub struct MemoryStore(Mutex<State>);
+pub struct MemoryStore {
+    state: Mutex<State>,
+    is_broken: AtomicBool,
+}
 
 impl MemoryStore {
+    /// From now on it takes nothing of what becomes of instances, or takes it again.
+    pub fn set_broken(&self, is_broken: bool) {
+        self.is_broken.store(is_broken, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            let doing = "writing into a store that was broken on purpose".to_owned();
+            return Err(StoreError::Failed { doing, source: "broken".into() });
+        }
+        Ok(())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,6 +112,7 @@ impl Store for MemoryStore {
     }
 
     async fn put_instances(&self, rows: &[InstanceRow]) -> Result<(), StoreError> {
+        self.check()?;
         let mut state = self.state();
         if let Some(lost) = rows.iter().find(|row| !state.servers.contains_key(&row.instance.server)) {
             return Err(StoreError::NotFound(Object::Server(lost.instance.server.to_string())));
@@ -104,6 +122,7 @@ impl Store for MemoryStore {
     }
 
     async fn delete_instance(&self, id: &InstanceId) -> Result<(), StoreError> {
+        self.check()?;
         self.state().delete_instance(id);
         Ok(())
     }
@@ -132,6 +151,7 @@ impl Store for MemoryStore {
     }
 
     async fn append_checks(&self, checks: &[(InstanceId, CheckRecord)]) -> Result<(), StoreError> {
+        self.check()?;
         let mut state = self.state();
         for (id, record) in checks {
             if state.instances.contains_key(id) {

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use mcpd_api::manifest::{Context, parse_list};
 use mcpd_api::problem::Code;
 use mcpd_api::view::ApplyAnswer;
@@ -26,13 +25,13 @@ pub(crate) struct How {
     prune: bool,
 }
 
-/// `POST /apply?dryRun=&prune=`: 200 when all was written, or would be; otherwise nothing was, and the
-/// status is that of the first problem in the list.
+/// `POST /apply?dryRun=&prune=`: 200, for the list answers for each object; where one of them has a problem,
+/// nothing was written, and the answer says `dryRun`.
 pub(crate) async fn apply(
     State(api): Shared,
     Query(how): Query<How>,
     body: Document,
-) -> Answer<(StatusCode, Json<ApplyAnswer>)> {
+) -> Answer<Json<ApplyAnswer>> {
     let values = body.manifests()?;
     if values.is_empty() {
         return Err(Refusal::new(Code::NothingToApply, "the body holds no manifest"));
@@ -41,8 +40,5 @@ pub(crate) async fn apply(
     let mode = if how.dry_run { Mode::DryRun } else { Mode::Write };
     let left_out = if how.prune { LeftOut::Prune } else { LeftOut::Keep };
     let outcome = api.desk.carry_out(Request::Apply { manifests, mode, left_out }).await?;
-    let status = outcome.problem.map_or(StatusCode::OK, |problem| {
-        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    });
-    Ok((status, Json(outcome.answer)))
+    Ok(Json(outcome.answer))
 }

@@ -6,6 +6,7 @@ use mcpd_api::view::{CheckView, ListView};
 
 use super::instances::get;
 use crate::http::api::Shared;
+use crate::http::body::NoBody;
 use crate::http::query::Name;
 use crate::http::refusal::Answer;
 use crate::http::views::check_view;
@@ -18,7 +19,7 @@ pub(crate) async fn list(State(api): Shared, Name(id): Name) -> Answer<Json<List
 
 /// `POST /instances/{id}/checks`: waits for a check that is under way, then runs one. Bounded by the
 /// timeout of the server's check, for each of the two.
-pub(crate) async fn run(State(api): Shared, Name(id): Name) -> Answer<Json<CheckView>> {
+pub(crate) async fn run(State(api): Shared, Name(id): Name, _: NoBody) -> Answer<Json<CheckView>> {
     let record = api.engine.check_now(&get(&api, &id)?).await?;
     Ok(Json(check_view(&record)))
 }

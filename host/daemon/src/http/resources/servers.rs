@@ -12,7 +12,7 @@ use super::{create as create_object, replace, status_of, write};
 use crate::apply::{Existing, KnownSecrets, Request};
 use crate::http::Api;
 use crate::http::api::Shared;
-use crate::http::body::Document;
+use crate::http::body::{Document, NoBody};
 use crate::http::query::{Name, if_match};
 use crate::http::refusal::{Answer, Refusal};
 use crate::http::views::{Replicas, health_view, server_view, why_view};
@@ -67,7 +67,7 @@ pub(crate) async fn delete(State(api): Shared, Name(name): Name, headers: Header
 }
 
 /// `POST /servers/{name}/restart`: 202, for instances are replaced one by one.
-pub(crate) async fn restart(State(api): Shared, Name(name): Name) -> Answer<StatusCode> {
+pub(crate) async fn restart(State(api): Shared, Name(name): Name, _: NoBody) -> Answer<StatusCode> {
     let server = get(&api, &name)?;
     api.desk.restart(&server.name).await?;
     Ok(StatusCode::ACCEPTED)

@@ -138,7 +138,7 @@ async fn one_refused_object_keeps_all_others_from_being_written() {
 {kind: probe, name: mine, source: ./mine.wasm}
 ";
     insta::assert_snapshot!(done(&fixture.apply("", list).await), @r"
-    422 dryRun=true
+    200 dryRun=true
     server good created
     secret lost failed
       unusable_backend: secret lost names secret backend nowhere, which does not exist

@@ -1,0 +1,45 @@
+//! Where the programs are, and which of those that some tests need are there.
+
+use std::path::{Path, PathBuf};
+
+/// Names what has to be there: a comma list of `node`, `python`. CI sets it, so that nothing is skipped there.
+const REQUIRE: &str = "MCPD_TEST_REQUIRE";
+
+/// The checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// A program of this workspace, beside the fixture that cargo names for us.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let path = hostile_server().with_file_name(name);
+    assert!(
+        path.exists(),
+        "{name} is not built: `cargo build --workspace --bins`, or test the whole workspace"
+    );
+    path
+}
+
+/// The fixture that misbehaves; its modes stand at the head of its source.
+pub(crate) fn hostile_server() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_hostile-server"))
+}
+
+/// Whether a test that needs `program` (of the toolchain `what`) is left out, which it says.
+///
+/// # Panics
+/// Where it is not there and has to be.
+#[expect(clippy::disallowed_methods, reason = "what has to be there is a matter of the machine")]
+pub(crate) fn is_skipped(program: &str, what: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let required = std::env::var(REQUIRE).unwrap_or_default();
+    assert!(
+        is_there || !required.split(',').any(|word| word == what),
+        "{program} is not there, {REQUIRE} wants it"
+    );
+    if !is_there {
+        println!("skipped: {program} is not there");
+    }
+    !is_there
+}
