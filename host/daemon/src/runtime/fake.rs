@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::{
     EVENTS_KEPT_MAX, Exit, Handle, Known, LogLine, LogQuery, Owned, Presence, Runtime, RuntimeError,
-    RuntimeEvent, RuntimeKind, StartRequest, Started, SweepReport,
+    RuntimeEvent, RuntimeKind, StartRequest, Started, Streams, SweepReport,
 };
 
 /// Room of each pipe: more than any message of a test.
@@ -215,7 +215,8 @@ impl FakeRuntime {
         *peak = there.max(*peak);
         let (stdout, stdin) = tokio::io::split(ours);
         let handle = Handle(format!("run-{number}"));
-        Ok(Started { run: number, handle, pid: None, stdin: Box::new(stdin), stdout: Box::new(stdout) })
+        let streams = Streams::Other { stdin: Box::new(stdin), stdout: Box::new(stdout) };
+        Ok(Started { run: number, handle, pid: None, streams })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
