@@ -63,6 +63,7 @@ pub(crate) fn check(verdict: Verdict, message: &str) -> CheckRecord {
         measures: Vec::new(),
         calls: vec![call("tools/call")],
         manual: false,
+        ended_by_host: verdict.failure_kind().is_some_and(FailureKind::is_mendable),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::http::{Access, Api, Hosts, Token};
 use crate::metrics::Metrics;
 use crate::router::Router;
 use crate::runtime::Runtime;
-use crate::runtime::process::{Grace, GUARDIANS_END, ProcessConfig, ProcessRuntime};
+use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
 use crate::secrets::{self, Backends, Resolver, SealedKey, withheld_prefixes};
 use crate::state::{Board, Defaults, Ledger};
 use crate::store::Store;
@@ -184,7 +184,8 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
 
 fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken) -> anyhow::Result<Works> {
     let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
-    let checks = Checks::new(Arc::clone(board), parts.ledger.clone(), clock.clone(), Arc::clone(metrics), probes);
+    let checks =
+        Checks::new(Arc::clone(board), parts.ledger.clone(), clock.clone(), Arc::clone(metrics), probes);
     let checks = Arc::new(checks);
     let context = Context {
         board: Arc::clone(board),

@@ -16,7 +16,11 @@ use crate::{http, up};
 /// # Errors
 /// Whatever keeps it from starting, and a store that could not be written at the end.
 #[expect(clippy::print_stderr, reason = "the one line that tells where it listens")]
-pub async fn serve(config: Config, environment: Environment, files: Option<Vec<PathBuf>>) -> anyhow::Result<()> {
+pub async fn serve(
+    config: Config,
+    environment: Environment,
+    files: Option<Vec<PathBuf>>,
+) -> anyhow::Result<()> {
     let address = config.listen.address;
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let files = files.map(|files| up::read(&files)).transpose()?;

@@ -1,7 +1,7 @@
 //! Instances as a table.
 
-use jiff::Timestamp;
 use crate::view::{HealthStatus, InstanceStatus, InstanceView, LastCheck, Verdict};
+use jiff::Timestamp;
 
 use super::age;
 use super::table::{Cell, Colour, Column};

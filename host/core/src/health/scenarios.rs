@@ -311,6 +311,7 @@ fn rule_6_12_only_failures_of_the_host_in_a_row_call_for_a_restart() {
 #[test]
 fn rule_6_12_a_probe_that_claims_a_timeout_it_did_not_see_restarts_nothing() {
     let mut record = check(SLOW, "I say it timed out");
+    record.ended_by_host = false;
     record.calls[0].failure = Some(CallFailure { kind: FailureKind::Tool, message: String::new() });
     assert!(!record.is_host_seen_mendable());
     assert!(!check(Verdict::Fail, "bad").is_host_seen_mendable());
