@@ -5,7 +5,7 @@
 //! one. A caller that must not go on before its change is safe waits for [`Ledger::persist`]; the path of
 //! the checks does not wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ struct Shared {
 struct Pending {
     dirty: BTreeMap<InstanceId, Arc<Cell>>,
     gone: BTreeSet<InstanceId>,
-    checks: Vec<(InstanceId, Arc<CheckRecord>)>,
+    checks: VecDeque<(InstanceId, Arc<CheckRecord>)>,
     waiters: Vec<oneshot::Sender<Result<(), Arc<StoreError>>>>,
     /// Nobody writes any more, so nobody may wait.
     is_closed: bool,
@@ -75,9 +75,10 @@ impl Ledger {
             return;
         }
         pending.dirty.insert(cell.id.clone(), Arc::clone(cell));
-        let excess = (pending.checks.len() + 1).saturating_sub(CHECKS_QUEUED_MAX);
-        pending.checks.drain(..excess);
-        pending.checks.push((cell.id.clone(), record));
+        if pending.checks.len() == CHECKS_QUEUED_MAX {
+            pending.checks.pop_front();
+        }
+        pending.checks.push_back((cell.id.clone(), record));
         drop(pending);
         self.0.any.notify_one();
     }
