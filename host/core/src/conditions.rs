@@ -90,14 +90,7 @@ type Finding = (ConditionStatus, &'static str, String);
 impl Conditions {
     /// Nothing is known yet.
     pub fn new(now: Timestamp) -> Self {
-        let unknown = |condition_type| Condition {
-            condition_type,
-            status: ConditionStatus::Unknown,
-            reason: "NotStarted".to_owned(),
-            message: String::new(),
-            last_transition_at: now,
-        };
-        Self(CONDITION_TYPES.map(unknown).to_vec())
+        Self(CONDITION_TYPES.map(|condition_type| Condition::unknown(condition_type, now)).into())
     }
 
     /// In the order in which they come true.
@@ -127,16 +120,41 @@ impl Conditions {
 
     /// What holds for the instance now; the time of a condition moves only when its status does.
     #[must_use]
-    pub fn refreshed(self, instance: &Instance, now: Timestamp) -> Self {
+    pub fn refreshed(mut self, instance: &Instance, now: Timestamp) -> Self {
         let fresh = CONDITION_TYPES.map(|condition_type| {
-            let (status, reason, message) = judge(condition_type, instance);
-            let last_transition_at = match self.find(condition_type) {
-                Some(old) if old.status == status => old.last_transition_at,
-                _ => now,
+            let old = self.0.iter().position(|condition| condition.condition_type == condition_type);
+            let mut condition = match old {
+                Some(at) => self.0.swap_remove(at),
+                None => Condition::unknown(condition_type, now),
             };
-            Condition { condition_type, status, reason: reason.to_owned(), message, last_transition_at }
+            condition.update(judge(condition_type, instance), now);
+            condition
         });
         Self(fresh.into())
+    }
+}
+
+impl Condition {
+    fn unknown(condition_type: ConditionType, now: Timestamp) -> Self {
+        Self {
+            condition_type,
+            status: ConditionStatus::Unknown,
+            reason: "NotStarted".to_owned(),
+            message: String::new(),
+            last_transition_at: now,
+        }
+    }
+
+    /// Most checks change nothing, so that what stays is not written anew.
+    fn update(&mut self, (status, reason, message): Finding, now: Timestamp) {
+        if self.status != status {
+            self.status = status;
+            self.last_transition_at = now;
+        }
+        if self.reason != reason {
+            reason.clone_into(&mut self.reason);
+        }
+        self.message = message;
     }
 }
 

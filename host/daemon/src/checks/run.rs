@@ -9,7 +9,7 @@ use mcpd_core::health::HealthStatus;
 use mcpd_core::instance::{Instance, Link};
 use mcpd_core::server::CheckPolicy;
 use mcpd_core::time::words;
-use mcpd_probe::{Check, CheckReport, Clock, Probe};
+use mcpd_probe::{CheckReport, Probe};
 use tokio::time::Instant;
 
 use super::watch::{View, Watch};
@@ -29,7 +29,7 @@ struct Setting {
     plan: Arc<CheckPlan>,
     run: u64,
     /// None while there is no connection.
-    view: Option<View>,
+    view: Option<Arc<View>>,
 }
 
 impl Checks {
@@ -56,8 +56,7 @@ impl Checks {
             instance: cell.id.clone(),
             status: cell.read(Instance::status),
         })?;
-        let is_watched = |watch: &&mut Watch| watch.run == run;
-        if self.lock().watches.get_mut(&cell.id).filter(is_watched).is_none() {
+        if self.lock().watches.get(&cell.id).is_none_or(|watch| watch.run != run) {
             self.started(cell);
         }
         let connection = cell.connection();
@@ -66,36 +65,32 @@ impl Checks {
         let watch = watch.ok_or_else(|| NotChecked::Disabled { server: cell.server.clone() })?;
         let plan = Arc::clone(&watch.plan);
         let view = connection.map(|connection| {
-            let fresh = || View::new(cell, &plan, connection, &self.metrics);
-            watch.view.get_or_insert_with(fresh).clone()
+            let fresh = || Arc::new(View::new(cell, &plan, connection, &self.metrics));
+            Arc::clone(watch.view.get_or_insert_with(fresh))
         });
         Ok(Setting { plan, run, view })
     }
 
     async fn probe(&self, at: Timestamp, plan: &CheckPlan, probe: &Probe, view: &View) -> CheckRecord {
         let begun = Instant::now();
-        let check = Check {
-            target: Arc::clone(&view.target),
-            calls: Arc::clone(&view.calls),
-            grant: Arc::clone(&view.grant),
-            state: Arc::clone(&view.state),
-            timeout: plan.policy.timeout,
-            clock: Clock::Real,
+        let report = self.probes.host().check(probe, view.check(plan)).await;
+        concluded((at, begun), plan, probe, view, report)
+    }
+
+    /// A check but for the run of its probe, whose report is given: the daemon's own part of what a check
+    /// costs. For benchmarks; nothing else has a use for it.
+    #[doc(hidden)]
+    pub fn book(&self, cell: &Arc<Cell>, report: CheckReport) -> Result<Arc<CheckRecord>, NotChecked> {
+        let setting = self.setting(cell)?;
+        let plan = &*setting.plan;
+        let moment = (self.clock.now(), Instant::now());
+        let record = match (&setting.view, self.probes.find(&plan.probe)) {
+            (Some(view), Some(probe)) => concluded(moment, plan, probe, view, report),
+            _ => missing_probe(moment.0, plan),
         };
-        let report = self.probes.host().check(probe, check).await;
-        let cost = CheckCost {
-            duration: report.duration,
-            cpu: report.cpu,
-            memory_bytes_max: report.memory_bytes_peak,
-        };
-        let mut record = record(at, plan, probe, report);
-        if record.verdict == Verdict::Failure(FailureKind::Timeout) && view.connection.is_busy_since(begun) {
-            record.verdict = Verdict::Inconclusive(Inconclusive::Busy);
-            record.message = format!("{}, while a client's call kept the server busy", record.message);
-        }
-        view.metrics.done(record.verdict, cost, &record.measures);
-        record.message = view.redactor.mask_owned(record.message);
-        record
+        let record = Arc::new(record);
+        self.keep(cell, &setting, &record);
+        Ok(record)
     }
 
     /// A check that could not reach its probe counts like any other.
@@ -145,6 +140,26 @@ impl Checks {
 fn telling(instance: &Instance, policy: &CheckPolicy) -> (bool, bool, Option<HealthStatus>) {
     let health = &instance.health;
     (instance.is_ready(), health.calls_for_restart(policy.failure_threshold), health.status())
+}
+
+/// What the report of a check comes to, counted and with its secrets masked.
+fn concluded(
+    (at, begun): (Timestamp, Instant),
+    plan: &CheckPlan,
+    probe: &Probe,
+    view: &View,
+    report: CheckReport,
+) -> CheckRecord {
+    let cost =
+        CheckCost { duration: report.duration, cpu: report.cpu, memory_bytes_max: report.memory_bytes_peak };
+    let mut record = record(at, plan, probe, report);
+    if record.verdict == Verdict::Failure(FailureKind::Timeout) && view.connection.is_busy_since(begun) {
+        record.verdict = Verdict::Inconclusive(Inconclusive::Busy);
+        record.message = format!("{}, while a client's call kept the server busy", record.message);
+    }
+    view.metrics.done(record.verdict, cost, &record.measures);
+    record.message = view.redactor.mask_owned(record.message);
+    record
 }
 
 fn record(at: Timestamp, plan: &CheckPlan, probe: &Probe, report: CheckReport) -> CheckRecord {

@@ -34,7 +34,7 @@ async fn rule_6_1_and_6_11_the_first_check_is_due_when_connected() {
     assert_eq!(check.at, instance.connected_since().unwrap());
     assert_eq!(
         (check.probe.as_str(), check.verdict, check.message.as_str()),
-        ("tool-call", Verdict::Pass, "whoami ok")
+        ("tool-call", Verdict::Pass, "ok")
     );
     assert_eq!(check.calls[0].tool.as_deref(), Some("whoami"));
 }
@@ -126,7 +126,7 @@ async fn rule_6_11_the_checks_of_a_fleet_are_spread_over_their_interval() {
         .await;
     bench.until_ready("demo", 10).await;
     let before = Instant::now();
-    bench.pass(Duration::from_secs(60)).await;
+    bench.pass(Duration::from_mins(1)).await;
     let calls = bench.runtime.received("tools/call");
     let mut seconds: Vec<_> =
         calls.iter().filter(|call| call.at > before).map(|call| (call.at - before).as_secs() / 10).collect();
@@ -237,7 +237,7 @@ async fn rule_6_8_a_timeout_while_a_client_keeps_the_server_busy_is_neither_gree
     bench.runtime.tool("demo", "long", OnCall::After(Duration::from_secs(30)));
     let connection = bench.cell("demo").connection().unwrap();
     let params = serde_json::value::to_raw_value(&json!({"name": "long", "arguments": {}})).unwrap();
-    let call = connection.request(Caller::Client, "tools/call", Some(&params), Duration::from_secs(60));
+    let call = connection.request(Caller::Client, "tools/call", Some(&params), Duration::from_mins(1));
     let busy = bench.until(|b| b.cell("demo").last_check().unwrap().verdict != Verdict::Pass);
     tokio::select! {
         _ = call => panic!("the check was not first"),
@@ -266,7 +266,7 @@ async fn rule_6_10_the_last_twenty_are_kept_here_and_on_disk() {
     let bench = Bench::boot().await;
     bench.apply("demo", json!({"healthCheck": {"tool": "whoami", "intervalSeconds": 1}})).await;
     bench.until_ready("demo", 1).await;
-    bench.pass(Duration::from_secs(60)).await;
+    bench.pass(Duration::from_mins(1)).await;
     assert_eq!(bench.cell("demo").checks().len(), 20);
     let newest = bench.cell("demo").last_check().unwrap().at;
     let bench = bench.crash().await;
@@ -324,12 +324,13 @@ async fn rule_6_12_health_restarts_nothing_by_itself_and_where_asked_one_replica
         .until(|b| {
             let away = b.instances("demo").iter().filter(|i| i.running().is_none()).count();
             assert!(away <= 1, "one replica at a time");
-            b.instances("demo").iter().all(|i| i.restarts >= 1 && i.running().is_some())
+            b.instances("demo").iter().all(|i| i.restarts >= 1)
         })
         .await;
-    let instance = &bench.instances("demo")[0];
-    assert!(has_event(instance, "Stopping", "onUnhealthy is restart"), "{:#?}", instance.events);
-    assert!(instance.attempts.count >= 1);
+    for instance in bench.instances("demo") {
+        assert!(has_event(&instance, "Stopping", "onUnhealthy is restart"), "{:#?}", instance.events);
+        assert!(instance.attempts.count >= 1, "a failed attempt on the schedule");
+    }
 }
 
 #[tokio::test(start_paused = true)]

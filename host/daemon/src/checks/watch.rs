@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mcpd_core::secret::Redactor;
 use mcpd_mcp::Connection;
-use mcpd_probe::{Calls, Grant, State, Target};
+use mcpd_probe::{Calls, Check, Clock, Grant, State, Target};
 use tokio::time::Instant;
 
 use super::Patience;
@@ -22,18 +22,17 @@ pub(super) struct Watch {
     /// Its due times after the first are `base + n × interval`.
     pub(super) base: Instant,
     /// What its probe is told, built with the first check through a connection.
-    pub(super) view: Option<View>,
+    pub(super) view: Option<Arc<View>>,
     first: Patience,
 }
 
 /// What a probe sees of a connected instance.
-#[derive(Clone)]
 pub(super) struct View {
     pub(super) connection: Connection,
-    pub(super) target: Arc<Target>,
-    pub(super) grant: Arc<Grant>,
-    pub(super) calls: Arc<dyn Calls>,
-    pub(super) state: Arc<State>,
+    target: Arc<Target>,
+    grant: Arc<Grant>,
+    calls: Arc<dyn Calls>,
+    state: Arc<State>,
     pub(super) redactor: Redactor,
     pub(super) metrics: CheckMetrics,
 }
@@ -73,6 +72,18 @@ impl View {
             redactor,
             metrics: metrics.checks_of(&cell.server, &plan.probe),
             connection,
+        }
+    }
+
+    /// One check by that plan.
+    pub(super) fn check(&self, plan: &CheckPlan) -> Check {
+        Check {
+            target: Arc::clone(&self.target),
+            calls: Arc::clone(&self.calls),
+            grant: Arc::clone(&self.grant),
+            state: Arc::clone(&self.state),
+            timeout: plan.policy.timeout,
+            clock: Clock::Real,
         }
     }
 }

@@ -81,7 +81,6 @@ pub(crate) enum OnCall {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) at: Instant,
-    pub(crate) instance: InstanceId,
     pub(crate) server: ServerName,
     /// `NAME=value`.
     pub(crate) env: Vec<String>,
@@ -262,7 +261,7 @@ impl Runtime for FakeRuntime {
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
         let env = request.env.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
         let (at, server) = (Instant::now(), request.server.clone());
-        self.lock().asked.push(Asked { at, instance: request.instance.clone(), server, env });
+        self.lock().asked.push(Asked { at, server, env });
         match self.script_of(&request.server).start {
             OnStart::Runs => {}
             OnStart::RunsAfter(wait) => tokio::time::sleep(wait).await,

@@ -5,7 +5,7 @@
 //! one. A caller that must not go on before its change is safe waits for [`Ledger::persist`]; the path of
 //! the checks does not wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ struct Shared {
 struct Pending {
     dirty: BTreeMap<InstanceId, Arc<Cell>>,
     gone: BTreeSet<InstanceId>,
-    checks: Vec<(InstanceId, Arc<CheckRecord>)>,
+    checks: VecDeque<(InstanceId, Arc<CheckRecord>)>,
     waiters: Vec<oneshot::Sender<Result<(), Arc<StoreError>>>>,
     /// Nobody writes any more, so nobody may wait.
     is_closed: bool,
@@ -75,9 +75,10 @@ impl Ledger {
             return;
         }
         pending.dirty.insert(cell.id.clone(), Arc::clone(cell));
-        let excess = (pending.checks.len() + 1).saturating_sub(CHECKS_QUEUED_MAX);
-        pending.checks.drain(..excess);
-        pending.checks.push((cell.id.clone(), record));
+        if pending.checks.len() == CHECKS_QUEUED_MAX {
+            pending.checks.pop_front();
+        }
+        pending.checks.push_back((cell.id.clone(), record));
         drop(pending);
         self.0.any.notify_one();
     }
@@ -102,18 +103,9 @@ impl Ledger {
 
     /// Everything noted so far is safe on disk when this returns.
     pub async fn flushed(&self) -> Result<(), Arc<StoreError>> {
-        let (sender, receiver) = oneshot::channel();
-        {
-            let mut pending = self.lock();
-            if !pending.is_closed {
-                pending.waiters.push(sender);
-            }
-        }
+        let Some(written) = self.lock().wait() else { return Err(closed()) };
         self.0.urgent.notify_one();
-        receiver.await.unwrap_or_else(|_| {
-            let doing = "writing down what became of instances".to_owned();
-            Err(Arc::new(StoreError::Failed { doing, source: "mcpd is shutting down".into() }))
-        })
+        written.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Writes until `end`, and then once more. What a store that fails did not take is tried again.
@@ -208,8 +200,27 @@ impl Ledger {
 }
 
 impl Pending {
+    /// The word of the next round; none when there is no next round.
+    fn wait(&mut self) -> Option<oneshot::Receiver<Result<(), Arc<StoreError>>>> {
+        if self.is_closed {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.waiters.push(sender);
+        Some(receiver)
+    }
+
     /// All of it, to be written; what comes from now on is for the next round.
     fn take(&mut self) -> Self {
         std::mem::replace(self, Self { is_closed: self.is_closed, ..Self::default() })
     }
 }
+
+fn closed() -> Arc<StoreError> {
+    let doing = "writing down what became of instances".to_owned();
+    Arc::new(StoreError::Failed { doing, source: "mcpd is shutting down".into() })
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -79,17 +79,6 @@ async fn rule_3_7_a_secret_that_comes_wakes_who_waits_within_a_second_and_resets
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_7_a_secret_that_comes_while_the_attempt_fails_for_want_of_it_is_not_missed() {
-    let bench = Bench::boot().await;
-    bench.apply("demo", with_secret("late")).await;
-    // Everything of this test happens at one moment, before, while and after the attempt asks for the secret.
-    bench.put_secret("late", "s3cret-value").await;
-    let before = bench.now();
-    bench.until_some("demo", |i| i.status() == "RUNNING").await;
-    assert!(between(before, bench.now()) <= Duration::from_secs(1));
-}
-
-#[tokio::test(start_paused = true)]
 async fn rule_3_7_a_changed_value_rolls_what_runs_and_an_unchanged_one_does_not() {
     let bench = Bench::boot().await;
     bench.put_secret("creds", "first-value").await;
@@ -97,7 +86,7 @@ async fn rule_3_7_a_changed_value_rolls_what_runs_and_an_unchanged_one_does_not(
     bench.until_ready("demo", 1).await;
     let first = bench.only("demo").id;
     bench.put_secret("creds", "first-value").await;
-    bench.pass(Duration::from_secs(120)).await;
+    bench.pass(Duration::from_mins(2)).await;
     assert_eq!(bench.only("demo").id, first);
     bench.put_secret("creds", "second-value").await;
     bench
@@ -241,7 +230,7 @@ async fn rule_7_2_one_that_closes_its_stdout_and_cannot_be_ended_has_nothing_sta
     bench.runtime.hang_up(&bench.only("demo").id);
     let instance = bench.until_instance("demo", |i| has_event(i, "StopFailed", "")).await;
     assert_eq!(instance.status(), "STOPPING");
-    bench.pass(Duration::from_secs(120)).await;
+    bench.pass(Duration::from_mins(2)).await;
     assert_eq!(bench.runtime.asked("demo").len(), 1);
     bench.runtime.script("demo", |script| script.stop = OnStop::Ends);
     bench.until_ready("demo", 1).await;
