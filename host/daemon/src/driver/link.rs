@@ -49,8 +49,8 @@ pub(super) async fn open(
             Streams::Other { stdin, stdout } => Connection::open(stdout, stdin, options).await,
         }
     };
-    let hung_up = || ConnectError::Lost { server, reason: CloseReason::ClosedByUs };
-    hang_up.run_until_cancelled(opening).await.unwrap_or_else(|| Err(hung_up()))
+    let given_up = || ConnectError::Lost { server, reason: CloseReason::ClosedByUs };
+    hang_up.run_until_cancelled(opening).await.unwrap_or_else(|| Err(given_up()))
 }
 
 /// Stays with the connection of a run until it ends, and sees to the end of the run.

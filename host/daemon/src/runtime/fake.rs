@@ -15,6 +15,7 @@ use mcpd_core::name::{InstanceId, ServerName};
 use tokio::sync::broadcast;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     EVENTS_KEPT_MAX, Exit, Handle, Known, LogLine, LogQuery, Owned, Presence, Runtime, RuntimeError,
@@ -24,7 +25,10 @@ use super::{
 /// Room of each pipe: more than any message of a test.
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// SIGTERM, which ends a server that is stopped.
+/// How long a server that is stopped may take to end because its stdin is closed (behaviour 5.5).
+const STDIN_GRACE: Duration = Duration::from_secs(2);
+
+/// SIGTERM, which ends one that has not.
 const SIGTERM: i32 = 15;
 
 /// What a server does, and the runtime with it. Changing it changes also what runs already.
@@ -107,12 +111,14 @@ struct State {
     received: Vec<Received>,
     peaks: HashMap<ServerName, usize>,
     swept: Vec<Known>,
+    stopped: Vec<Exit>,
 }
 
 struct Run {
     number: u64,
     server: ServerName,
     task: AbortHandle,
+    ended: CancellationToken,
 }
 
 impl FakeRuntime {
@@ -178,6 +184,17 @@ impl FakeRuntime {
         self.lock().swept.clone()
     }
 
+    /// How each server that was stopped ended, in order.
+    pub(crate) fn stopped(&self) -> Vec<Exit> {
+        self.lock().stopped.clone()
+    }
+
+    async fn stopped_exit(&self, instance: &InstanceId) -> Exit {
+        let ended = self.lock().runs.get(instance).map(|run| run.ended.clone()).unwrap_or_default();
+        let is_ended = tokio::time::timeout(STDIN_GRACE, ended.cancelled()).await.is_ok();
+        if is_ended { Exit::Code(0) } else { Exit::Signal(SIGTERM) }
+    }
+
     fn script_of(&self, server: &ServerName) -> Script {
         self.lock().scripts.get(server).cloned().unwrap_or_default()
     }
@@ -205,10 +222,16 @@ impl FakeRuntime {
             return Err(RuntimeError::StillThere { instance: request.instance.clone() });
         }
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
-        let task = state.tasks.spawn(server::serve(self.clone(), request.clone(), theirs));
+        let (ended, server) =
+            (CancellationToken::new(), server::serve(self.clone(), request.clone(), theirs));
+        let guard = ended.clone().drop_guard();
+        let task = state.tasks.spawn(async move {
+            let _guard = guard;
+            server.await;
+        });
         state.last_number += 1;
         let number = state.last_number;
-        let run = Run { number, server: request.server.clone(), task };
+        let run = Run { number, server: request.server.clone(), task, ended };
         state.runs.insert(request.instance.clone(), run);
         let there = state.runs.values().filter(|run| run.server == request.server).count();
         let peak = state.peaks.entry(request.server.clone()).or_default();
@@ -253,7 +276,11 @@ impl Runtime for FakeRuntime {
         let server = self.lock().runs.get(instance).map(|run| run.server.clone());
         let Some(server) = server else { return Ok(()) };
         match self.script_of(&server).stop {
-            OnStop::Ends => self.exit(instance, Exit::Signal(SIGTERM), ""),
+            OnStop::Ends => {
+                let exit = self.stopped_exit(instance).await;
+                self.lock().stopped.push(exit);
+                self.exit(instance, exit, "");
+            }
             OnStop::Fails => return Err(RuntimeError::NotStopped { instance: instance.clone() }),
         }
         Ok(())

@@ -140,11 +140,11 @@ async fn a_server_that_has_not_read_yet_is_not_asked_to_discover() {
 async fn silence_counts_from_when_the_server_has_read() {
     let (stdout, stdin, mut process) = process();
     // Real pipes in paused time: without these short steps time would jump past what they have to say.
-    let steps = tokio::spawn(async {
+    let steps = async {
         loop {
             sleep(STEP).await;
         }
-    });
+    };
     let slow = async move {
         sleep(SECOND * 3).await;
         let initialize = process.hear();
@@ -152,9 +152,12 @@ async fn silence_counts_from_when_the_server_has_read() {
         process.say(&initialize["id"], &greeting("2025-11-25"));
         process
     };
-    let (connection, process) = tokio::join!(Connection::open_pipes(stdout, stdin, options()), slow);
+    let talk = async { tokio::join!(Connection::open_pipes(stdout, stdin, options()), slow) };
+    let (connection, process) = tokio::select! {
+        done = talk => done,
+        () = steps => unreachable!("the steps go on for ever"),
+    };
     assert_eq!(connection.expect("connected").protocol_version(), "2025-11-25");
-    steps.abort();
     let next = process.stdin.lines().next().expect("a message").expect("readable");
     assert!(next.contains("notifications/initialized"), "no server/discover before it: {next}");
 }

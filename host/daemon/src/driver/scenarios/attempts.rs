@@ -250,6 +250,34 @@ async fn a_refused_handshake_is_a_failed_attempt_in_the_words_of_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_5_5_a_stop_closes_stdin_also_while_the_handshake_is_under_way() {
+    for greeting in [Greeting::Answers, Greeting::Silent] {
+        let bench = Bench::boot().await;
+        bench.runtime.script("demo", |script| script.greeting = greeting);
+        bench.apply("demo", json!({})).await;
+        bench.until_some("demo", |i| i.status() == "RUNNING").await;
+        // Past the two seconds after which both ways of the handshake are open.
+        bench.pass(Duration::from_secs(5)).await;
+        bench.apply("demo", json!({"replicas": 0})).await;
+        bench.until(|b| b.instances("demo").is_empty()).await;
+        assert_eq!(bench.runtime.stopped(), [Exit::Code(0)], "{greeting:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_5_7_the_end_of_mcpd_closes_stdin_too() {
+    for greeting in [Greeting::Answers, Greeting::Silent] {
+        let bench = Bench::boot().await;
+        bench.runtime.script("demo", |script| script.greeting = greeting);
+        bench.apply("demo", json!({})).await;
+        bench.until_some("demo", |i| i.status() == "RUNNING").await;
+        bench.pass(Duration::from_secs(5)).await;
+        let (runtime, _) = bench.shut_down().await;
+        assert_eq!(runtime.stopped(), [Exit::Code(0)], "{greeting:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn starts_are_under_way_a_few_at_a_time() {
     let bench = Bench::boot().await;
     let slow = OnStart::RunsAfter(Duration::from_secs(3));
