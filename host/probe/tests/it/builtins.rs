@@ -17,7 +17,7 @@ async fn tool_call(server: &std::sync::Arc<Server>, target: Target) -> CheckRepo
 async fn a_tool_that_answers_passes_and_proves_function() {
     let server = Server::kind();
     let report = tool_call(&server, Target { arguments: r#"{"a": 1}"#.into(), ..target() }).await;
-    assert_eq!((report.verdict, report.message.as_str()), (Verdict::Pass, "get_me ok"));
+    assert_eq!((report.verdict, report.message.as_str()), (Verdict::Pass, "ok"));
     assert_eq!(server.heard(), [r#"tools/call {"name":"get_me","arguments":{"a":1}}"#]);
     assert!(report.calls[0].proves_function());
     assert!(report.memory_bytes_peak > 0);
