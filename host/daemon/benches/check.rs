@@ -21,6 +21,7 @@ use mcpd::store::sqlite::SqliteStore;
 use mcpd::store::{Change, Expected, ServerDraft, ServerRow, Store};
 use mcpd_core::check::Verdict;
 use mcpd_core::instance::Instance;
+use mcpd_core::secret::Redactor;
 use mcpd_core::server::Revision;
 use mcpd_mcp::{Caller, ConnectOptions, Connection};
 use mcpd_probe::builtin::TOOL_CALL;
@@ -118,7 +119,7 @@ async fn connect(clock: &Clock) -> Arc<Cell> {
         pid: None,
         container_id: None,
         image: None,
-        redactor: Default::default(),
+        redactor: Redactor::default(),
         connection: Some(connection),
     });
     cell
