@@ -17,6 +17,7 @@ const ROUNDS: usize = 3;
 /// What is under way when it is killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
+    Boot,
     Start,
     Check,
     Stop,
@@ -26,11 +27,17 @@ impl Moment {
     /// How long the moment lasts; some time within it, mcpd is killed.
     const fn span(self) -> Duration {
         match self {
+            Self::Boot => Duration::from_millis(200),
             Self::Start => Duration::from_millis(400),
             Self::Check => Duration::from_millis(600),
             Self::Stop => Duration::from_secs(3),
         }
     }
+}
+
+#[tokio::test]
+async fn a_mcpd_killed_while_it_starts_itself_leaves_nothing_that_its_successor_does_not_end() {
+    rounds(Moment::Boot).await;
 }
 
 #[tokio::test]
@@ -59,6 +66,12 @@ async fn rounds(moment: Moment) {
         if matches!(moment, Moment::Stop) {
             daemon.ctl("delete server stubborn").await.done();
         }
+        let daemon = if matches!(moment, Moment::Boot) {
+            daemon.kill();
+            Launch::serve().spawn(&place)
+        } else {
+            daemon
+        };
         let delay = some_time_within(moment.span());
         println!("{moment:?}, round {round}: killed after {delay:?}");
         sleep(delay).await;
@@ -155,6 +168,21 @@ fn keeps_events(before: &Value, after: &Value) -> bool {
     };
     let after = events(after);
     events(before).iter().all(|event| after.iter().any(|kept| is_same(event, kept)))
+}
+
+#[tokio::test]
+async fn a_stop_in_order_ends_all_servers_and_the_next_start_is_no_failed_attempt() {
+    let place = Place::new();
+    let mut daemon = Launch::serve().start(&place).await;
+    daemon.apply(&[hostile("steady", "plain"), hostile("stubborn", "ignore-term")]).await;
+    let before = daemon.instance("steady", is_functional).await;
+    daemon.instance("stubborn", is_functional).await;
+    assert!(daemon.stop().is_some_and(|ended| ended.success()), "{}", daemon.stderr.text());
+    assert_eq!(place.processes(), []);
+    let daemon = Launch::serve().start(&place).await;
+    let after = daemon.instance("steady", is_functional).await;
+    assert_eq!((&after["id"], &after["metadata"]["attemptCount"]), (&before["id"], &json!(0)));
+    assert!(keeps_events(&before, &after), "{before:#} became {after:#}");
 }
 
 #[tokio::test]

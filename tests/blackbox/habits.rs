@@ -151,6 +151,7 @@ async fn who_asks_without_right_or_nobody_at_all_gets_a_code_of_its_own() {
     let (url, token) = (daemon.url.as_str(), daemon.token.as_str());
     let run = crate::harness::ctl;
     assert!(run(&["--url", url, "--token", "wrong", "status"], &[]).await.failed(4).contains("token"));
+    run(&["--url", url, "--token", "-L-wrong", "status"], &[]).await.failed(4);
     run(&["--url", url, "status"], &[]).await.failed(4);
     let nobody = run(&["--url", "http://127.0.0.1:1", "--token", token, "status"], &[]).await.failed(5);
     assert!(nobody.contains("not reachable") && nobody.contains("hint: "), "{nobody}");

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -17,6 +19,9 @@ use crate::harness::{
 const LATE: Duration = Duration::from_millis(1500);
 /// What a call may take beyond its deadline, on the same machine.
 const SLACK: Duration = Duration::from_secs(2);
+/// After it a call is with its server. Nothing shows that from outside, so a moment has to do; where it is too
+/// short, the call fails all the same.
+const UNDER_WAY: Duration = Duration::from_millis(300);
 /// Calls at the same moment to one server.
 const CALLERS: usize = 16;
 /// What mcpd may grow by when a server prints 100 MiB in one line: the bound of a line is 16 MiB.
@@ -192,6 +197,25 @@ async fn who_ends_or_closes_a_stream_is_a_failed_attempt_and_its_calls_end_at_on
     let view = daemon.instance("half", has_failed).await;
     assert!(view["metadata"]["error"].as_str().unwrap().contains("exited with code 0"), "{view:#}");
     nobody_was_hurt(&daemon, &["stdin", "stdout", "brief", "half"]).await;
+}
+
+#[tokio::test]
+async fn who_is_killed_while_it_works_is_back_at_once_and_its_calls_end_with_it() {
+    let daemon = neighbourhood().await;
+    daemon
+        .apply(&[with(hostile("victim", "slow 20000"), "healthCheck", json!({ "intervalSeconds": 60 }))])
+        .await;
+    let before = daemon.instance("victim", is_healthy).await;
+    let (call, ()) = tokio::join!(post(&daemon, "victim", 60.0), async {
+        tokio::time::sleep(UNDER_WAY).await;
+        kill(Pid::from_raw(pid(&before)), Signal::SIGKILL).unwrap();
+    });
+    assert_eq!(call.problem().0, 502, "{call:?}");
+    let after = daemon.instance("victim", |view| is_healthy(view) && view["pid"] != before["pid"]).await;
+    assert_eq!((&after["id"], &after["restarts"]), (&before["id"], &json!(1)), "{after:#}");
+    assert_eq!(after["metadata"]["attemptCount"], 1, "{after:#}");
+    assert!(after["events"].to_string().contains("signal"), "{after:#}");
+    nobody_was_hurt(&daemon, &["victim"]).await;
 }
 
 fn has_failed(view: &Value) -> bool {

@@ -5,7 +5,6 @@
 //! processes is left.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::needless_pass_by_value, reason = "`json!` values read better where they are given away")]
 
 mod bad_input;
 mod crash;

@@ -1,5 +1,6 @@
 //! The first thing anybody does: `mcpd up -f examples/quickstart.yaml`.
 
+use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,6 +37,24 @@ async fn the_quickstart_tells_the_truth_about_its_three_servers_and_a_secret_men
 #[expect(clippy::disallowed_methods, reason = "times of views are those of the wall clock")]
 fn is_before_next_attempt(view: &Value) -> bool {
     Timestamp::now() < time(view, "nextRetryAt")
+}
+
+#[tokio::test]
+async fn up_starts_nothing_where_a_manifest_has_mistakes_and_tells_them_all() {
+    let place = Place::new();
+    let file = place.path().join("wrong.yaml");
+    fs::write(
+        &file,
+        "kind: server\nname: A\nreplicas: 11\n---\nkind: server\nname: b\ncommand: [x]\nbanana: 1",
+    )
+    .unwrap();
+    let mut daemon = Launch::up(file).spawn(&place);
+    assert_eq!(daemon.ended().await.code(), Some(1));
+    let words = daemon.stderr.text();
+    for mistake in ["name: ", "replicas: ", "says not what to run", "document 2", "banana: unknown field"] {
+        assert!(words.contains(mistake), "{mistake} is not in {words}");
+    }
+    assert!(!words.contains("listening on"), "{words}");
 }
 
 fn time(view: &Value, field: &str) -> Timestamp {

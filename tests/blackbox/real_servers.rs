@@ -1,4 +1,4 @@
-//! Servers that nobody here wrote, from npm and PyPI, run by the manifests that people would write.
+//! Servers that nobody here wrote, from npm and `PyPI`, run by the manifests that people would write.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::harness::{
 };
 
 /// Where nothing was fetched before, npm and uv do it now.
-const FETCHED: Duration = Duration::from_secs(120);
+const FETCHED: Duration = Duration::from_mins(2);
 
 /// A port where nothing listens: it is below those that anybody gets without asking.
 const NOWHERE: &str = "http://127.0.0.1:1";

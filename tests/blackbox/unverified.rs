@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::harness::{
-    Daemon, SOON, condition, has_event, hostile, id, is_functional, is_healthy, message, secret, secret_env,
-    until, with,
+    Daemon, Launch, Place, SOON, condition, has_event, hostile, id, is_functional, is_healthy, message,
+    secret, secret_env, until, with,
 };
 
 /// Checks over which it must not look well once it was found out.
@@ -45,6 +45,20 @@ async fn a_server_without_its_token_is_ready_unverified_until_a_real_call_finds_
     let mended = daemon.instance("gitea", is_functional).await;
     assert_ne!(id(&mended), id(&before), "a changed environment needs another process");
     daemon.ctl("wait gitea --for=condition=Functional").await.done();
+}
+
+#[tokio::test]
+async fn a_changed_secret_replaces_the_process_that_holds_the_old_one() {
+    let daemon = Launch::up("examples/quickstart.yaml").start(&Place::new()).await;
+    daemon.apply(&[secret("demo-credentials", "not-the-token")]).await;
+    let wrong = daemon.instance("demo-missing-secret", |view| view["healthStatus"] == "unhealthy").await;
+    assert_eq!(message(&wrong), "token is required");
+    daemon.ctl("apply -f examples/demo-secret.yaml").await.done();
+    let right = daemon.instance("demo-missing-secret", is_functional).await;
+    assert_ne!(right["pid"], wrong["pid"]);
+    daemon.ctl("delete secret demo-credentials").await.done();
+    let warned = daemon.get("/servers/demo-missing-secret").await.body["warnings"].to_string();
+    assert!(warned.contains("demo-credentials"), "{warned}");
 }
 
 async fn it_stays_found_out(daemon: &Daemon) {

@@ -121,6 +121,7 @@ async fn connect(clock: &Clock) -> Arc<Cell> {
         image: None,
         redactor: Redactor::default(),
         connection: Some(connection),
+        hang_up: CancellationToken::new(),
     });
     cell
 }

@@ -143,3 +143,7 @@ fn outcome(answer: &Result<Answer, CallError>) -> Result<(), FailureKind> {
         Err(error) => Err(error.kind()),
     }
 }
+
+#[cfg(test)]
+#[path = "router_tests.rs"]
+mod tests;

@@ -19,6 +19,9 @@ const INITIALIZE: &str = "initialize";
 const DISCOVER: &str = "server/discover";
 /// After so long without an answer the other way is tried (behaviour 7.7).
 const SILENCE: Duration = Duration::from_secs(2);
+/// How often it is asked whether a server has read what it was sent: a small part of [`SILENCE`], and
+/// nothing beside the cost of a start.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A server that has refused `initialize` is awake and has this long to answer; rmcp waits as long.
 const DISCOVERY: Duration = Duration::from_secs(10);
 /// The first revision without `initialize`, the only one of its kind so far.
@@ -85,9 +88,10 @@ impl Greeting<'_> {
     /// A server that has not read `initialize` is not silent, it is starting (`npx` downloads it first);
     /// older ones would exit over the `server/discover` that they find behind it then.
     async fn silence(&self) {
-        sleep(SILENCE).await;
-        while (self.is_unread)() {
-            sleep(SILENCE).await;
+        let mut silent = Duration::ZERO;
+        while silent < SILENCE {
+            sleep(LOOK_EVERY).await;
+            silent = if (self.is_unread)() { Duration::ZERO } else { silent + LOOK_EVERY };
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Once};
 use std::thread;
@@ -26,7 +27,6 @@ const ANNOUNCEMENT: &str = "listening on ";
 #[derive(Default)]
 pub(crate) struct Launch {
     arguments: Vec<OsString>,
-    variables: Vec<(&'static str, String)>,
 }
 
 impl Launch {
@@ -34,18 +34,13 @@ impl Launch {
         Self::default().argument("serve")
     }
 
-    /// `mcpd up` with a file of the checkout.
-    pub(crate) fn up(file: &str) -> Self {
+    /// `mcpd up` with a file, of the checkout where its path is relative.
+    pub(crate) fn up(file: impl AsRef<Path>) -> Self {
         Self::default().argument("up").argument("-f").argument(root().join(file))
     }
 
     pub(crate) fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
-        self
-    }
-
-    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.variables.push((name, value.into()));
         self
     }
 
@@ -58,7 +53,8 @@ impl Launch {
             daemon.stderr.after(ANNOUNCEMENT)
         });
         daemon.url = url.await;
-        daemon.token = fs::read_to_string(place.data().join("admin.token")).unwrap().trim().to_owned();
+        let token = fs::read_to_string(place.data().join("admin.token")).unwrap();
+        token.trim().clone_into(&mut daemon.token);
         daemon
     }
 
@@ -75,7 +71,6 @@ impl Launch {
             }
         }
         command.env("TMPDIR", place.path().join("tmp")).env("XDG_CONFIG_HOME", place.path().join("home"));
-        command.envs(self.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         Daemon {

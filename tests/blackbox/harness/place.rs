@@ -51,7 +51,9 @@ impl Drop for Place {
             thread::sleep(LOOK_EVERY);
         }
         let left = self.processes();
-        left.iter().for_each(|process| process.kill(Signal::SIGKILL));
+        for process in &left {
+            process.kill(Signal::SIGKILL);
+        }
         assert!(left.is_empty() || thread::panicking(), "left behind after {ALL_GONE:?}: {left:#?}");
     }
 }

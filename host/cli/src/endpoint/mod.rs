@@ -31,8 +31,9 @@ pub(crate) struct EndpointArgs {
         value_name = "URL"
     )]
     url: Option<String>,
+    // One token in 64 begins with a hyphen.
     /// Token for --url
-    #[arg(long, global = true, value_name = "TOKEN")]
+    #[arg(long, global = true, value_name = "TOKEN", allow_hyphen_values = true)]
     token: Option<String>,
 }
 

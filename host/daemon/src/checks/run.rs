@@ -56,8 +56,7 @@ impl Checks {
             instance: cell.id.clone(),
             status: cell.read(Instance::status),
         })?;
-        let is_watched = |watch: &&mut Watch| watch.run == run;
-        if self.lock().watches.get_mut(&cell.id).filter(is_watched).is_none() {
+        if self.lock().watches.get(&cell.id).is_none_or(|watch| watch.run != run) {
             self.started(cell);
         }
         let connection = cell.connection();

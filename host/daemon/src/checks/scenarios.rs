@@ -32,7 +32,10 @@ async fn rule_6_1_and_6_11_the_first_check_is_due_when_connected() {
     bench.until_ready("demo", 1).await;
     let (instance, check) = (bench.only("demo"), bench.cell("demo").last_check().unwrap());
     assert_eq!(check.at, instance.connected_since().unwrap());
-    assert_eq!((check.probe.as_str(), check.verdict, check.message.as_str()), ("tool-call", Verdict::Pass, "whoami ok"));
+    assert_eq!(
+        (check.probe.as_str(), check.verdict, check.message.as_str()),
+        ("tool-call", Verdict::Pass, "ok")
+    );
     assert_eq!(check.calls[0].tool.as_deref(), Some("whoami"));
 }
 
@@ -88,14 +91,19 @@ async fn rule_6_6_no_answer_in_time_is_a_failure_that_says_so() {
     bench.apply("demo", json!({"healthCheck": {"tool": "whoami"}})).await;
     bench.until_some("demo", is(HealthStatus::Degraded)).await;
     let check = bench.cell("demo").last_check().unwrap();
-    assert_eq!((check.verdict, check.message.as_str()), (Verdict::Failure(FailureKind::Timeout), "timed out after 10s"));
+    assert_eq!(
+        (check.verdict, check.message.as_str()),
+        (Verdict::Failure(FailureKind::Timeout), "timed out after 10s")
+    );
     assert_eq!(check.duration.as_secs(), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_6_4_checks_stay_on_a_grid_and_what_is_missed_is_skipped() {
     let bench = Bench::boot().await;
-    bench.apply("demo", json!({"healthCheck": {"tool": "whoami", "intervalSeconds": 1, "timeoutSeconds": 60}})).await;
+    bench
+        .apply("demo", json!({"healthCheck": {"tool": "whoami", "intervalSeconds": 1, "timeoutSeconds": 60}}))
+        .await;
     bench.until_ready("demo", 1).await;
     bench.pass(Duration::from_secs(5)).await;
     bench.runtime.tool("demo", "whoami", OnCall::After(Duration::from_millis(2500)));
@@ -104,18 +112,24 @@ async fn rule_6_4_checks_stay_on_a_grid_and_what_is_missed_is_skipped() {
     let gaps: Vec<u128> = calls.windows(2).skip(1).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|gap| gap % 1000 <= 2 || gap % 1000 >= 998), "on the grid: {gaps:?}");
     assert!(gaps.iter().all(|gap| *gap < 3100), "{gaps:?}");
-    assert!(gaps.contains(&3000) || gaps.contains(&2999) || gaps.contains(&3001), "two were missed: {gaps:?}");
+    assert!(
+        gaps.contains(&3000) || gaps.contains(&2999) || gaps.contains(&3001),
+        "two were missed: {gaps:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_6_11_the_checks_of_a_fleet_are_spread_over_their_interval() {
     let bench = Bench::boot().await;
-    bench.apply("demo", json!({"replicas": 10, "healthCheck": {"tool": "whoami", "intervalSeconds": 60}})).await;
+    bench
+        .apply("demo", json!({"replicas": 10, "healthCheck": {"tool": "whoami", "intervalSeconds": 60}}))
+        .await;
     bench.until_ready("demo", 10).await;
     let before = Instant::now();
-    bench.pass(Duration::from_secs(60)).await;
+    bench.pass(Duration::from_mins(1)).await;
     let calls = bench.runtime.received("tools/call");
-    let mut seconds: Vec<_> = calls.iter().filter(|call| call.at > before).map(|call| (call.at - before).as_secs() / 10).collect();
+    let mut seconds: Vec<_> =
+        calls.iter().filter(|call| call.at > before).map(|call| (call.at - before).as_secs() / 10).collect();
     assert_eq!(seconds.len(), 10);
     seconds.dedup();
     assert!(seconds.len() >= 4, "not in one heap: {seconds:?}");
@@ -160,7 +174,12 @@ async fn rule_5_4_a_changed_health_check_applies_in_place_and_at_once() {
     bench.apply("demo", json!({"healthCheck": {"intervalSeconds": 3600}})).await;
     bench.until_ready("demo", 1).await;
     let before = bench.only("demo");
-    bench.apply("demo", json!({"healthCheck": {"tool": "get_me", "failureThreshold": 1, "intervalSeconds": 3600}})).await;
+    bench
+        .apply(
+            "demo",
+            json!({"healthCheck": {"tool": "get_me", "failureThreshold": 1, "intervalSeconds": 3600}}),
+        )
+        .await;
     let now = bench.now();
     assert_eq!(bench.only("demo").health.reason(), "CheckChanged");
     assert!(!bench.only("demo").is_ready(), "what another check found proves nothing");
@@ -173,13 +192,24 @@ async fn rule_5_4_a_changed_health_check_applies_in_place_and_at_once() {
 async fn rule_5_4_a_check_under_way_neither_delays_nor_speaks_for_the_changed_one() {
     let bench = Bench::boot().await;
     bench.runtime.tool("demo", "old", OnCall::After(Duration::from_secs(20)));
-    bench.apply("demo", json!({"healthCheck": {"tool": "old", "intervalSeconds": 3600, "timeoutSeconds": 60}})).await;
+    bench
+        .apply("demo", json!({"healthCheck": {"tool": "old", "intervalSeconds": 3600, "timeoutSeconds": 60}}))
+        .await;
     bench.until(|b| b.runtime.received("tools/call").len() == 1).await;
     bench.runtime.tool("demo", "new", OnCall::ToolError("broken"));
-    bench.apply("demo", json!({"healthCheck": {"tool": "new", "intervalSeconds": 3600, "failureThreshold": 1}})).await;
+    bench
+        .apply(
+            "demo",
+            json!({"healthCheck": {"tool": "new", "intervalSeconds": 3600, "failureThreshold": 1}}),
+        )
+        .await;
     let now = bench.now();
     bench.until_some("demo", is(HealthStatus::Unhealthy)).await;
-    assert_eq!(between(now, bench.now()).as_secs(), 20, "as soon as the connection is not held by the old one");
+    assert_eq!(
+        between(now, bench.now()).as_secs(),
+        20,
+        "as soon as the connection is not held by the old one"
+    );
     assert!(!has_event(&bench.only("demo"), "HealthCheckPassed", ""));
 }
 
@@ -207,7 +237,7 @@ async fn rule_6_8_a_timeout_while_a_client_keeps_the_server_busy_is_neither_gree
     bench.runtime.tool("demo", "long", OnCall::After(Duration::from_secs(30)));
     let connection = bench.cell("demo").connection().unwrap();
     let params = serde_json::value::to_raw_value(&json!({"name": "long", "arguments": {}})).unwrap();
-    let call = connection.request(Caller::Client, "tools/call", Some(&params), Duration::from_secs(60));
+    let call = connection.request(Caller::Client, "tools/call", Some(&params), Duration::from_mins(1));
     let busy = bench.until(|b| b.cell("demo").last_check().unwrap().verdict != Verdict::Pass);
     tokio::select! {
         _ = call => panic!("the check was not first"),
@@ -236,7 +266,7 @@ async fn rule_6_10_the_last_twenty_are_kept_here_and_on_disk() {
     let bench = Bench::boot().await;
     bench.apply("demo", json!({"healthCheck": {"tool": "whoami", "intervalSeconds": 1}})).await;
     bench.until_ready("demo", 1).await;
-    bench.pass(Duration::from_secs(60)).await;
+    bench.pass(Duration::from_mins(1)).await;
     assert_eq!(bench.cell("demo").checks().len(), 20);
     let newest = bench.cell("demo").last_check().unwrap().at;
     let bench = bench.crash().await;
@@ -259,7 +289,10 @@ async fn a_check_by_hand_waits_for_the_one_that_runs_and_is_folded_like_any_othe
     bench.runtime.exit(&bench.only("demo").id, Exit::Code(1), "");
     bench.until_some("demo", |i| i.status() == "ERROR").await;
     let refused = bench.context.checks.check_now(&bench.cell("demo")).await.unwrap_err();
-    assert_eq!(refused.to_string(), format!("instance {} is ERROR, and only a RUNNING one is checked", bench.only("demo").id));
+    assert_eq!(
+        refused.to_string(),
+        format!("instance {} is ERROR, and only a RUNNING one is checked", bench.only("demo").id)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,12 +324,13 @@ async fn rule_6_12_health_restarts_nothing_by_itself_and_where_asked_one_replica
         .until(|b| {
             let away = b.instances("demo").iter().filter(|i| i.running().is_none()).count();
             assert!(away <= 1, "one replica at a time");
-            b.instances("demo").iter().all(|i| i.restarts >= 1 && i.running().is_some())
+            b.instances("demo").iter().all(|i| i.restarts >= 1)
         })
         .await;
-    let instance = &bench.instances("demo")[0];
-    assert!(has_event(instance, "Stopping", "onUnhealthy is restart"), "{:#?}", instance.events);
-    assert!(instance.attempts.count >= 1);
+    for instance in bench.instances("demo") {
+        assert!(has_event(&instance, "Stopping", "onUnhealthy is restart"), "{:#?}", instance.events);
+        assert!(instance.attempts.count >= 1, "a failed attempt on the schedule");
+    }
 }
 
 #[tokio::test(start_paused = true)]

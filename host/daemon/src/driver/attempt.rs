@@ -112,7 +112,8 @@ async fn conclude(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, o
 
 /// The runtime reports it running: from here on its end is an exit, and its connection is opened.
 async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, started: Started, env: &Env) {
-    let Started { run, handle, pid, stdin, stdout } = started;
+    let Started { run, handle, pid, streams } = started;
+    let hang_up = CancellationToken::new();
     cell.set_run(Run {
         number: run,
         handle: Some(handle.0),
@@ -121,6 +122,7 @@ async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, st
         image: None,
         redactor: env.redactor.clone(),
         connection: None,
+        hang_up: hang_up.clone(),
     });
     context.metrics.attempt(&cell.server, Ok(()));
     let started = |instance, moment: Moment<'_>| if_starting(instance, moment, |i, m| i.started(m.now));
@@ -128,8 +130,8 @@ async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, st
     context.checks.started(cell);
     // It may have ended before it was known to run.
     exits::apply(context, cell, run);
-    let (options, streams) = (link::options(context, cell, desired), link::Streams { stdin, stdout });
-    context.tasks.spawn(link::follow(Arc::clone(context), Arc::clone(cell), run, streams, options));
+    let opening = link::open(streams, link::options(context, cell, desired), hang_up);
+    context.tasks.spawn(link::follow(Arc::clone(context), Arc::clone(cell), run, opening));
 }
 
 /// An instance that was told to stop meanwhile keeps to that.

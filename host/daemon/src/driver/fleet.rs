@@ -98,6 +98,7 @@ impl Fleet {
         self.context.tasks.wait().await;
         let stops = self.context.board.instances().into_iter().map(|cell| {
             let runtime = Arc::clone(&self.context.runtime);
+            cell.hang_up();
             async move { runtime.stop(&cell.id).await.map_err(|error| (cell.id.clone(), error)) }
         });
         for stopped in futures::future::join_all(stops).await {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use mcpd_core::instance::{AfterStop, AttemptError, AttemptReason, Exit};
 use mcpd_mcp::{CloseReason, ConnectError, ConnectOptions, Connection, ID_START_MAX, known_version};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use crate::runtime::Streams;
 use crate::state::{Cell, Desired};
 
 /// How long the handshake may take. Checks fail after `startupSeconds` already; this only ends the wait for
@@ -16,12 +17,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// A process whose stdout ended has as a rule exited, and its exit says more: it is waited for this long.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
-
-/// The streams of a run.
-pub(super) struct Streams {
-    pub(super) stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    pub(super) stdout: Box<dyn AsyncRead + Send + Unpin>,
-}
 
 /// Why there is no connection any more.
 enum End {
@@ -41,16 +36,32 @@ pub(super) fn options(context: &Context, cell: &Cell, desired: &Desired) -> Conn
     options
 }
 
-/// Opens the connection of a run, stays with it until it ends, and sees to the end of the run.
+/// Opens the connection of a run. With `hang_up` the streams are closed, however far the handshake is.
+pub(super) async fn open(
+    streams: Streams,
+    options: ConnectOptions,
+    hang_up: CancellationToken,
+) -> Result<Connection, ConnectError> {
+    let server = options.server.clone();
+    let opening = async {
+        match streams {
+            Streams::Pipes { stdin, stdout } => Connection::open_pipes(stdout, stdin, options).await,
+            Streams::Other { stdin, stdout } => Connection::open(stdout, stdin, options).await,
+        }
+    };
+    let hung_up = || ConnectError::Lost { server, reason: CloseReason::ClosedByUs };
+    hang_up.run_until_cancelled(opening).await.unwrap_or_else(|| Err(hung_up()))
+}
+
+/// Stays with the connection of a run until it ends, and sees to the end of the run.
 pub(super) async fn follow(
     context: Arc<Context>,
     cell: Arc<Cell>,
     run: u64,
-    streams: Streams,
-    options: ConnectOptions,
+    opening: impl Future<Output = Result<Connection, ConnectError>>,
 ) {
     let work = async {
-        let end = converse(&context, &cell, run, streams, options).await;
+        let end = converse(&context, &cell, run, opening).await;
         if is_running(&cell, run) {
             finish(&context, &cell, run, end).await;
         }
@@ -66,10 +77,9 @@ async fn converse(
     context: &Context,
     cell: &Arc<Cell>,
     run: u64,
-    streams: Streams,
-    options: ConnectOptions,
+    opening: impl Future<Output = Result<Connection, ConnectError>>,
 ) -> End {
-    let end = match Connection::open(streams.stdout, streams.stdin, options).await {
+    let end = match opening.await {
         Ok(connection) => {
             connected(context, cell, run, &connection);
             End::Closed(connection.closed().await)

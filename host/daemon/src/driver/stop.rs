@@ -10,9 +10,7 @@ use crate::state::Cell;
 /// Stops an instance; what comes after stands in its phase.
 pub(super) async fn stop(context: Arc<Context>, cell: Arc<Cell>) {
     context.checks.forget(&cell.id);
-    if let Some(connection) = cell.connection() {
-        connection.close();
-    }
+    cell.hang_up();
     if let Err(error) = context.runtime.stop(&cell.id).await {
         tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not stopped");
         context.change(&cell, |instance, moment| instance.stop_failed(error.to_string(), moment));

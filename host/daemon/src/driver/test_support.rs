@@ -199,9 +199,8 @@ impl Bench {
                 let _ = tokio::time::timeout(LOOK, changes.recv()).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-            panic!("never came to be; on the board: {:#?}", self.context.board.instances());
-        }
+        let came = tokio::time::timeout(PATIENCE, wait).await.is_ok();
+        assert!(came, "never came to be; on the board: {:#?}", self.context.board.instances());
     }
 
     /// Lets time pass.

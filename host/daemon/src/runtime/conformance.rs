@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use mcpd::runtime::{
-    Attempt, Exit, Launch, LogQuery, Presence, Runtime, RuntimeError, RuntimeEvent, StartRequest, Started,
+    Attempt, Exit, Handle, Launch, LogQuery, Presence, Runtime, RuntimeError, RuntimeEvent, StartRequest,
+    Started, Streams,
 };
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::secret::{MASK, Redactor, SecretValue};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
+use tokio::net::unix::pipe;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
 
@@ -31,8 +35,12 @@ impl Subject {
         request(instance, (self.shell)(script))
     }
 
-    pub(crate) async fn start(&self, instance: &str, script: &str) -> Started {
-        within(self.runtime.start(self.request(instance, script))).await.unwrap()
+    pub(crate) async fn start(&self, instance: &str, script: &str) -> Running {
+        self.run(self.request(instance, script)).await
+    }
+
+    pub(crate) async fn run(&self, request: StartRequest) -> Running {
+        within(self.runtime.start(request)).await.unwrap().into()
     }
 
     pub(crate) async fn stop(&self, instance: &str) {
@@ -43,6 +51,37 @@ impl Subject {
         let query = LogQuery { tail: None, attempt };
         let lines = self.runtime.logs(&InstanceId::new(instance), query).await.unwrap();
         lines.into_iter().map(|line| line.text).collect()
+    }
+}
+
+/// A run and its streams, of whatever kind they are.
+pub(crate) struct Running {
+    pub(crate) run: u64,
+    pub(crate) handle: Handle,
+    pub(crate) pid: Option<u32>,
+    pub(crate) stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(crate) stdout: Box<dyn AsyncRead + Send + Unpin>,
+}
+
+impl Running {
+    pub(crate) async fn close_stdin(&mut self) {
+        let mut stdin = std::mem::replace(&mut self.stdin, Box::new(tokio::io::sink()));
+        stdin.shutdown().await.unwrap();
+    }
+}
+
+impl From<Started> for Running {
+    fn from(started: Started) -> Self {
+        let Started { run, handle, pid, streams } = started;
+        let (stdin, stdout): (Box<dyn AsyncWrite + Send + Unpin>, Box<dyn AsyncRead + Send + Unpin>) =
+            match streams {
+                Streams::Pipes { stdin, stdout } => (
+                    Box::new(pipe::Sender::from_owned_fd(stdin).unwrap()),
+                    Box::new(pipe::Receiver::from_owned_fd(stdout).unwrap()),
+                ),
+                Streams::Other { stdin, stdout } => (stdin, stdout),
+            };
+        Self { run, handle, pid, stdin, stdout }
     }
 }
 
@@ -63,24 +102,28 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.expect("nothing may take this long")
 }
 
-pub(crate) async fn line(started: &mut Started) -> String {
+pub(crate) async fn line(running: &mut Running) -> String {
     let mut line = String::new();
-    let mut stdout = BufReader::with_capacity(1, &mut started.stdout);
+    let mut stdout = BufReader::with_capacity(1, &mut running.stdout);
     within(stdout.read_line(&mut line)).await.unwrap();
     line.trim_end().to_owned()
 }
 
 /// Everything up to the end of stdout, which comes when nobody of the tree holds it any more.
-pub(crate) async fn rest(started: &mut Started) -> String {
+pub(crate) async fn rest(running: &mut Running) -> String {
     let mut text = String::new();
-    within(started.stdout.read_to_string(&mut text)).await.unwrap();
+    within(running.stdout.read_to_string(&mut text)).await.unwrap();
     text
 }
 
-pub(crate) async fn exit(events: &mut Receiver<RuntimeEvent>, started: &Started) -> (Exit, String) {
+pub(crate) async fn exit(events: &mut Receiver<RuntimeEvent>, running: &Running) -> (Exit, String) {
+    exit_of(events, running.run).await
+}
+
+async fn exit_of(events: &mut Receiver<RuntimeEvent>, of: u64) -> (Exit, String) {
     loop {
         let RuntimeEvent::Exited { run, exit, stderr_tail, .. } = within(events.recv()).await.unwrap();
-        if run == started.run {
+        if run == of {
             return (exit, stderr_tail);
         }
     }
@@ -91,8 +134,9 @@ pub(crate) async fn streams_pass_through(subject: &Subject) {
     started.stdin.write_all(b"hello\n").await.unwrap();
     assert_eq!(line(&mut started).await, "hello");
     assert!(started.handle.0.len() > 1);
-    subject.stop("streams").await;
+    started.close_stdin().await;
     assert_eq!(rest(&mut started).await, "");
+    subject.stop("streams").await;
 }
 
 pub(crate) async fn an_exit_is_an_event_with_its_code_and_last_words(subject: &Subject) {
@@ -125,11 +169,22 @@ pub(crate) async fn a_missing_program_fails_the_start(subject: &Subject) {
     subject.stop("missing").await;
 }
 
-pub(crate) async fn a_stop_closes_stdin_first(subject: &Subject) {
+pub(crate) async fn a_closed_stdin_asks_to_end_and_a_stop_waits_for_it(subject: &Subject) {
     let mut events = subject.runtime.subscribe();
-    let started = subject.start("gentle", "trap 'exit 1' TERM; cat; echo bye >&2; exit 0").await;
+    let mut started = subject.start("gentle", "trap 'exit 1' TERM; cat; echo bye >&2; exit 0").await;
+    started.close_stdin().await;
     subject.stop("gentle").await;
     assert_eq!(exit(&mut events, &started).await, (Exit::Code(0), "bye".to_owned()));
+}
+
+pub(crate) async fn a_start_that_is_dropped_closes_both_streams(subject: &Subject) {
+    let mut events = subject.runtime.subscribe();
+    let script = "trap '' PIPE; cat; echo unheard || exit 4; exit 5";
+    let started = within(subject.runtime.start(subject.request("dropped", script))).await.unwrap();
+    let run = started.run;
+    drop(started);
+    assert_eq!(exit_of(&mut events, run).await.0, Exit::Code(4));
+    subject.stop("dropped").await;
 }
 
 pub(crate) async fn a_stop_then_says_term(subject: &Subject) {
@@ -198,7 +253,7 @@ pub(crate) async fn logs_are_masked_and_keep_the_attempt_before(subject: &Subjec
         redactor: Redactor::new([&token]),
         ..subject.request("masked", script)
     };
-    let started = within(subject.runtime.start(request())).await.unwrap();
+    let started = subject.run(request()).await;
     assert_eq!(exit(&mut events, &started).await.1, format!("token is {MASK}"));
     subject.runtime.append_log(&InstanceId::new("masked"), b"noise about hunter22-hunter22");
     let expected = [format!("token is {MASK}"), format!("noise about {MASK}")];

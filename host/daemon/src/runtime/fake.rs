@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::{
     EVENTS_KEPT_MAX, Exit, Handle, Known, LogLine, LogQuery, Owned, Presence, Runtime, RuntimeError,
-    RuntimeEvent, RuntimeKind, StartRequest, Started, SweepReport,
+    RuntimeEvent, RuntimeKind, StartRequest, Started, Streams, SweepReport,
 };
 
 /// Room of each pipe: more than any message of a test.
@@ -77,7 +77,6 @@ pub(crate) enum OnCall {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) at: Instant,
-    pub(crate) instance: InstanceId,
     pub(crate) server: ServerName,
     /// `NAME=value`.
     pub(crate) env: Vec<String>,
@@ -216,7 +215,8 @@ impl FakeRuntime {
         *peak = there.max(*peak);
         let (stdout, stdin) = tokio::io::split(ours);
         let handle = Handle(format!("run-{number}"));
-        Ok(Started { run: number, handle, pid: None, stdin: Box::new(stdin), stdout: Box::new(stdout) })
+        let streams = Streams::Other { stdin: Box::new(stdin), stdout: Box::new(stdout) };
+        Ok(Started { run: number, handle, pid: None, streams })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -238,7 +238,7 @@ impl Runtime for FakeRuntime {
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
         let env = request.env.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
         let (at, server) = (Instant::now(), request.server.clone());
-        self.lock().asked.push(Asked { at, instance: request.instance.clone(), server, env });
+        self.lock().asked.push(Asked { at, server, env });
         match self.script_of(&request.server).start {
             OnStart::Runs => {}
             OnStart::RunsAfter(wait) => tokio::time::sleep(wait).await,

@@ -23,7 +23,7 @@ use tokio::sync::broadcast;
 pub use error::RuntimeError;
 pub use exit::Exit;
 pub use log::{Attempt, LogLine, LogQuery, LogStream};
-pub use request::{Launch, StartRequest, Started};
+pub use request::{Launch, StartRequest, Started, Streams};
 
 /// Runs instances, and says the truth about them.
 ///
@@ -47,6 +47,7 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Stops an instance gently, then less so (behaviour 5.5); returns when it is proved gone.
     ///
+    /// Its stdin was closed before by whoever holds its streams; here it is given the time to end by that.
     /// An instance that is unknown or gone already is stopped. Logs stay until [`Self::remove`].
     async fn stop(&self, instance: &InstanceId) -> Result<(), RuntimeError>;
 

@@ -1,6 +1,7 @@
 //! What a start takes and gives.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use mcpd_core::name::{InstanceId, ServerName};
@@ -52,7 +53,7 @@ pub enum Launch {
     },
 }
 
-/// A run that was reported as running, and the two streams of its one connection.
+/// A run that was reported as running, and the two streams of its one connection. Dropping it closes both.
 pub struct Started {
     /// The number of the run, named by its events.
     pub run: u64,
@@ -60,10 +61,26 @@ pub struct Started {
     pub handle: Handle,
     /// The server's process on this host, where there is one.
     pub pid: Option<u32>,
-    /// The server's stdin. Shutting it down or dropping it closes it, which asks a server to end.
-    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    /// The server's stdout.
-    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// What its connection is opened over.
+    pub streams: Streams,
+}
+
+/// The streams of a server. They belong to whoever holds them, and closing stdin asks the server to end.
+pub enum Streams {
+    /// The pipes of a process, as they are: they tell more than another stream can.
+    Pipes {
+        /// The end of the server's stdin that is written to.
+        stdin: OwnedFd,
+        /// The end of the server's stdout that is read from.
+        stdout: OwnedFd,
+    },
+    /// Anything else, such as an attached container.
+    Other {
+        /// The server's stdin. Shutting it down or dropping it closes it.
+        stdin: Box<dyn AsyncWrite + Send + Unpin>,
+        /// The server's stdout.
+        stdout: Box<dyn AsyncRead + Send + Unpin>,
+    },
 }
 
 impl fmt::Debug for Started {

@@ -74,20 +74,17 @@ impl Board {
     pub fn put_server(&self, mut desired: Desired) -> Arc<ServerCell> {
         let name = desired.name.clone();
         let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
-        let cell = match servers.get(&name) {
-            Some(cell) => {
-                let before = cell.desired();
-                if before.check == desired.check {
-                    desired.check.clone_from(&before.check);
-                }
-                *cell.desired.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(desired);
-                Arc::clone(cell)
+        let cell = if let Some(cell) = servers.get(&name) {
+            let before = cell.desired();
+            if before.check == desired.check {
+                desired.check.clone_from(&before.check);
             }
-            None => {
-                let cell = Arc::new(ServerCell::new(name.clone(), Arc::new(desired)));
-                servers.insert(name.clone(), Arc::clone(&cell));
-                cell
-            }
+            *cell.desired.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(desired);
+            Arc::clone(cell)
+        } else {
+            let cell = Arc::new(ServerCell::new(name.clone(), Arc::new(desired)));
+            servers.insert(name.clone(), Arc::clone(&cell));
+            cell
         };
         drop(servers);
         cell.doubt_secrets();

@@ -10,6 +10,7 @@ use mcpd_core::instance::{Exit, Instance};
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::secret::Redactor;
 use mcpd_mcp::Connection;
+use tokio_util::sync::CancellationToken;
 
 use crate::store::{CHECKS_MAX, InstanceRow};
 
@@ -63,6 +64,18 @@ pub struct Run {
     pub redactor: Redactor,
     /// The one live connection, while it is open.
     pub connection: Option<Connection>,
+    /// Cancelled when its streams are to be closed, also before the connection over them is open.
+    pub hang_up: CancellationToken,
+}
+
+impl Run {
+    fn close_if_hung_up(&self) {
+        if self.hang_up.is_cancelled()
+            && let Some(connection) = &self.connection
+        {
+            connection.close();
+        }
+    }
 }
 
 impl Cell {
@@ -156,10 +169,20 @@ impl Cell {
         self.lock_run().as_ref()?.connection.clone()
     }
 
-    /// Puts or takes the connection of the start `number`.
+    /// Puts or takes the connection of the start `number`; one that comes after [`Cell::hang_up`] is closed.
     pub fn set_connection(&self, number: u64, connection: Option<Connection>) {
         if let Some(run) = self.lock_run().as_mut().filter(|run| run.number == number) {
             run.connection = connection;
+            run.close_if_hung_up();
+        }
+    }
+
+    /// Closes the stdin of what is live of it, which asks the server to end (behaviour 5.5). Nothing is
+    /// sent from here on, however far the connection is; what was sent may still be answered.
+    pub fn hang_up(&self) {
+        if let Some(run) = self.lock_run().as_ref() {
+            run.hang_up.cancel();
+            run.close_if_hung_up();
         }
     }
 

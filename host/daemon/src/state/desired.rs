@@ -163,7 +163,7 @@ fn launch_hash(manifest: &Value, restart_nonce: i64) -> String {
         fields.retain(|field, _| !FIELDS_NOT_LAUNCHED.contains(&field.as_str()));
     }
     let digest = Sha256::digest(format!("{launched}#{restart_nonce}"));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn check_plan(given: &HealthCheck, numbers: &CheckPolicy) -> Option<CheckPlan> {

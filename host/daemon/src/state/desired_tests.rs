@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 
-fn row(manifest: Value) -> ServerRow {
+fn row(manifest: &Value) -> ServerRow {
     ServerRow {
         name: "demo".into(),
         manifest: manifest.to_string(),
@@ -18,13 +18,13 @@ fn row(manifest: Value) -> ServerRow {
     }
 }
 
-fn desired(manifest: Value) -> Desired {
+fn desired(manifest: &Value) -> Desired {
     Desired::from_row(&row(manifest), &Defaults::default()).unwrap()
 }
 
 #[test]
 fn rule_5_4_only_launch_fields_change_the_revision() {
-    let hash = |manifest| desired(manifest).launch_hash;
+    let hash = |manifest: Value| desired(&manifest).launch_hash;
     let base = hash(json!({"kind": "server", "name": "demo", "command": ["a"]}));
     let touched_nothing = json!({
         "kind": "server", "name": "demo", "command": ["a"], "labels": {"a": "b"}, "description": "x",
@@ -36,22 +36,22 @@ fn rule_5_4_only_launch_fields_change_the_revision() {
     let env = json!([{"name": "A", "value": "1"}]);
     assert_ne!(base, hash(json!({"kind": "server", "name": "demo", "command": ["a"], "env": env})));
     let restarted =
-        ServerRow { restart_nonce: 1, ..row(json!({"kind": "server", "name": "demo", "command": ["a"]})) };
+        ServerRow { restart_nonce: 1, ..row(&json!({"kind": "server", "name": "demo", "command": ["a"]})) };
     assert_ne!(base, Desired::from_row(&restarted, &Defaults::default()).unwrap().launch_hash);
 }
 
 #[test]
 fn rule_6_2_without_a_health_check_the_default_applies_and_rule_6_3_a_tool_is_called() {
-    let plain = desired(json!({"kind": "server", "name": "demo", "command": ["a"]})).check.unwrap();
+    let plain = desired(&json!({"kind": "server", "name": "demo", "command": ["a"]})).check.unwrap();
     assert_eq!((plain.probe.as_str(), plain.policy), ("liveness", CheckPolicy::default()));
     let tool = json!({"kind": "server", "name": "demo", "command": ["a"], "healthCheck": {"tool": "get_me"}});
-    let tool = desired(tool).check.unwrap();
+    let tool = desired(&tool).check.unwrap();
     assert_eq!(
         (tool.probe.as_str(), tool.tool.as_deref(), tool.arguments.as_str()),
         ("tool-call", Some("get_me"), "{}")
     );
     let off = json!({"kind": "server", "name": "demo", "command": ["a"], "healthCheck": {"disabled": true}});
-    assert!(desired(off).check.is_none());
+    assert!(desired(&off).check.is_none());
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_server_type_may_have_its_own_default_and_the_manifest_wins() {
         if let Some(health_check) = health_check {
             manifest["healthCheck"] = health_check;
         }
-        Desired::from_row(&row(manifest), &defaults).unwrap().check.unwrap()
+        Desired::from_row(&row(&manifest), &defaults).unwrap().check.unwrap()
     };
     assert_eq!(package(None).tool.as_deref(), Some("get_me"));
     assert_eq!(package(Some(json!({"tool": "other"}))).tool.as_deref(), Some("other"));
@@ -75,6 +75,6 @@ fn a_server_type_may_have_its_own_default_and_the_manifest_wins() {
 
 #[test]
 fn a_row_that_is_no_manifest_is_named() {
-    let error = Desired::from_row(&row(json!({"kind": "server"})), &Defaults::default()).unwrap_err();
+    let error = Desired::from_row(&row(&json!({"kind": "server"})), &Defaults::default()).unwrap_err();
     assert!(error.to_string().starts_with("server demo in the store is not a manifest of this version: "));
 }

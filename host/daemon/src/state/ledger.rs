@@ -103,18 +103,9 @@ impl Ledger {
 
     /// Everything noted so far is safe on disk when this returns.
     pub async fn flushed(&self) -> Result<(), Arc<StoreError>> {
-        let (sender, receiver) = oneshot::channel();
-        {
-            let mut pending = self.lock();
-            if !pending.is_closed {
-                pending.waiters.push(sender);
-            }
-        }
+        let Some(written) = self.lock().wait() else { return Err(closed()) };
         self.0.urgent.notify_one();
-        receiver.await.unwrap_or_else(|_| {
-            let doing = "writing down what became of instances".to_owned();
-            Err(Arc::new(StoreError::Failed { doing, source: "mcpd is shutting down".into() }))
-        })
+        written.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Writes until `end`, and then once more. What a store that fails did not take is tried again.
@@ -209,8 +200,27 @@ impl Ledger {
 }
 
 impl Pending {
+    /// The word of the next round; none when there is no next round.
+    fn wait(&mut self) -> Option<oneshot::Receiver<Result<(), Arc<StoreError>>>> {
+        if self.is_closed {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.waiters.push(sender);
+        Some(receiver)
+    }
+
     /// All of it, to be written; what comes from now on is for the next round.
     fn take(&mut self) -> Self {
         std::mem::replace(self, Self { is_closed: self.is_closed, ..Self::default() })
     }
 }
+
+fn closed() -> Arc<StoreError> {
+    let doing = "writing down what became of instances".to_owned();
+    Arc::new(StoreError::Failed { doing, source: "mcpd is shutting down".into() })
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -47,7 +47,8 @@ fn draw(app: &App, colours: bool, lines_before: usize) -> io::Result<usize> {
         // Up to the first line of the old table, and everything below it away.
         write!(stdout, "\x1b[{lines_before}F\x1b[0J")?;
     }
-    write!(stdout, "{text}")?;
+    // Without line wrap: a line that does not fit is cut by the terminal, and a row stays a line.
+    write!(stdout, "\x1b[?7l{text}\x1b[?7h")?;
     stdout.flush()?;
     Ok(lines)
 }

@@ -1,16 +1,17 @@
 //! What only a real pipe can tell. Time is real here: the kernel's is not to be paused.
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write, pipe};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::OwnedFd;
 
-use mcpd_mcp::{CallError, CloseReason, ConnectError, Connection};
+use mcpd_mcp::{CallError, Caller, CloseReason, ConnectError, Connection};
 use serde_json::json;
 use tokio::task::spawn_blocking;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
-use crate::peer::{call, greeting, options, result};
+use crate::peer::{call, greeting, options, raw, result};
 
 const SECOND: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(5);
 
 /// The server's ends of both pipes.
 struct Process {
@@ -27,6 +28,10 @@ impl Process {
 
     fn answer(&mut self, result: &serde_json::Value) {
         let id = self.hear()["id"].clone();
+        self.say(&id, result);
+    }
+
+    fn say(&mut self, id: &serde_json::Value, result: &serde_json::Value) {
         writeln!(self.stdout, "{}", json!({ "jsonrpc": "2.0", "id": id, "result": result }))
             .expect("writable");
     }
@@ -66,6 +71,42 @@ async fn a_call_goes_through_a_pipe_and_back() {
 }
 
 #[tokio::test]
+async fn closing_ends_stdin_at_once_with_calls_under_way_and_half_written() {
+    let (connection, mut process) = connect().await;
+    let more_than_a_pipe_holds = raw(&json!({ "text": "x".repeat(1 << 20) }).to_string());
+    let waiting = call(&connection, "a");
+    let half_written =
+        connection.request(Caller::Client, "b", Some(&more_than_a_pipe_holds), Duration::from_secs(10));
+    let server = async {
+        // By now both calls were written, as far as the pipe takes them.
+        connection.close();
+        let heard = spawn_blocking(move || {
+            let a = process.hear();
+            process.stdin.read_to_end(&mut Vec::new()).expect("an end");
+            writeln!(process.stdout, "{}", json!({ "jsonrpc": "2.0", "id": a["id"], "result": 1 }))
+        });
+        timeout(SECOND, heard).await.expect("in time").expect("no panic").expect("writable");
+    };
+    let (answered, lost, ()) = tokio::join!(waiting, half_written, server);
+    assert_eq!(result(answered), "1", "what was sent may still be answered");
+    assert!(matches!(lost, Err(CallError::Lost { reason: CloseReason::ClosedByUs, .. })), "{lost:?}");
+}
+
+#[tokio::test]
+async fn giving_up_the_handshake_closes_both_streams() {
+    let (stdout, stdin, mut process) = process();
+    let given_up = timeout(SECOND / 10, Connection::open_pipes(stdout, stdin, options())).await;
+    assert!(given_up.is_err(), "nobody answers");
+    let end = spawn_blocking(move || {
+        process.hear();
+        assert_eq!(process.stdin.read_line(&mut String::new()).expect("readable"), 0, "stdin has ended");
+        process.stdout.write_all(b"x").expect_err("nobody reads").kind()
+    });
+    let kind = timeout(SECOND, end).await.expect("in time").expect("no panic");
+    assert_eq!(kind, std::io::ErrorKind::BrokenPipe);
+}
+
+#[tokio::test]
 async fn a_closed_stdin_is_noticed_without_anything_being_written() {
     let (connection, process) = connect().await;
     drop(process.stdin);
@@ -93,6 +134,29 @@ async fn a_server_that_has_not_read_yet_is_not_asked_to_discover() {
         process.stdin.read_line(&mut String::new()).expect("readable")
     });
     assert_eq!(heard.await.expect("no panic"), 0, "and nothing else");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_counts_from_when_the_server_has_read() {
+    let (stdout, stdin, mut process) = process();
+    // Real pipes in paused time: without these short steps time would jump past what they have to say.
+    let steps = tokio::spawn(async {
+        loop {
+            sleep(STEP).await;
+        }
+    });
+    let slow = async move {
+        sleep(SECOND * 3).await;
+        let initialize = process.hear();
+        sleep(SECOND * 3 / 2).await;
+        process.say(&initialize["id"], &greeting("2025-11-25"));
+        process
+    };
+    let (connection, process) = tokio::join!(Connection::open_pipes(stdout, stdin, options()), slow);
+    assert_eq!(connection.expect("connected").protocol_version(), "2025-11-25");
+    steps.abort();
+    let next = process.stdin.lines().next().expect("a message").expect("readable");
+    assert!(next.contains("notifications/initialized"), "no server/discover before it: {next}");
 }
 
 #[tokio::test]

@@ -39,7 +39,11 @@ async fn rule_4_8_counts_and_waits_survive_a_restart_of_mcpd() {
     let after = bench.only("demo");
     assert_eq!((after.attempts.count, after.next_retry_at()), (6, before.next_retry_at()));
     bench.pass(Duration::from_secs(200)).await;
-    assert!(bench.runtime.asked("demo").is_empty(), "it is left alone until {} s have passed", wait_of(&before));
+    assert!(
+        bench.runtime.asked("demo").is_empty(),
+        "it is left alone until {} s have passed",
+        wait_of(&before)
+    );
     bench.until_ready("demo", 1).await;
 }
 

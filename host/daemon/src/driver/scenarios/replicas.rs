@@ -82,9 +82,10 @@ async fn rule_5_4_a_stuck_rollout_leaves_the_old_one_in_service_and_a_newer_one_
     bench.until(is_stuck).await;
     bench.pass(Duration::from_mins(10)).await;
     assert!(is_stuck(&bench) && bench.ready("demo") == 1);
-    assert_eq!(bench.runtime.running("demo"), [old.clone()]);
+    assert_eq!(bench.runtime.running("demo"), std::slice::from_ref(&old));
     let events = bench.store.list_events(Some(&"demo".into()), 1000).await.unwrap();
-    let stuck: Vec<&Event> = events.iter().map(|row| &row.event).filter(|e| e.reason == "RolloutStuck").collect();
+    let stuck: Vec<&Event> =
+        events.iter().map(|row| &row.event).filter(|e| e.reason == "RolloutStuck").collect();
     assert_eq!((stuck.len(), stuck[0].count), (1, 1), "it is said once");
     bench.runtime.script("demo", |script| script.start = OnStart::Runs);
     bench.apply("demo", json!({"healthCheck": check, "args": ["--right"]})).await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use mcpd_core::secret::SecretValue;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -25,10 +26,9 @@ use super::orphans::{self, Guards};
 use super::procfs::Stamp;
 use super::run::RunState;
 use super::spawn::{Spawned, spawn};
-use super::stdin::Valve;
 use super::{Clock, stderr};
 use crate::runtime::log::LogBook;
-use crate::runtime::{Exit, RuntimeEvent, Started};
+use crate::runtime::{Exit, RuntimeEvent, Started, Streams};
 
 /// How long the end of stderr is waited for before an exit is published. What the server left is killed at
 /// its exit, so it comes at once; an exit has to be known within 200 ms in any case.
@@ -46,7 +46,6 @@ pub(super) struct Assignment {
     pub(super) order: Order,
     pub(super) env: BTreeMap<String, SecretValue>,
     pub(super) book: Arc<LogBook>,
-    pub(super) valve: Valve,
     pub(super) words: mpsc::Receiver<Word>,
     pub(super) state: watch::Sender<RunState>,
     pub(super) events: broadcast::Sender<RuntimeEvent>,
@@ -97,8 +96,8 @@ struct Keeper {
 /// What the one who asked for the start is waiting for.
 struct Start {
     answer: Answer,
-    stdin: pipe::Sender,
-    stdout: pipe::Receiver,
+    stdin: OwnedFd,
+    stdout: OwnedFd,
 }
 
 impl Keeper {
@@ -174,8 +173,7 @@ impl Keeper {
             run: self.assignment.run,
             handle: Recorded::new(self.stamp, server).to_handle(),
             pid: server.pid.try_into().ok(),
-            stdin: Box::new(self.assignment.valve.connect(stdin)),
-            stdout: Box::new(stdout),
+            streams: Streams::Pipes { stdin, stdout },
         };
         if answer.send(Ok(started)).is_err() {
             self.say(Word::Kill).await;

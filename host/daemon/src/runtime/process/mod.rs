@@ -23,7 +23,6 @@ mod run;
 mod runs;
 mod spawn;
 mod stderr;
-mod stdin;
 mod sweep;
 
 use std::ffi::OsString;
@@ -146,7 +145,6 @@ impl ProcessRuntime {
             order,
             env,
             book,
-            valve: run.valve,
             words,
             state,
             events: self.events.clone(),

@@ -6,13 +6,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::guard::wire::Word;
-use super::stdin::Valve;
 use crate::runtime::Presence;
 
 /// How long each step of a stop may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grace {
-    /// After stdin was closed.
+    /// After stdin was closed, which whoever holds it does before.
     pub stdin: Duration,
     /// Then after SIGTERM to the server's process group.
     pub term: Duration,
@@ -46,7 +45,6 @@ pub(super) enum RunState {
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) number: u64,
-    pub(super) valve: Valve,
     pub(super) words: mpsc::Sender<Word>,
     pub(super) state: watch::Receiver<RunState>,
 }
@@ -69,7 +67,6 @@ impl Run {
 
     /// Stops it step by step; whether it is proved gone.
     pub(super) async fn stop(&mut self, grace: Grace) -> bool {
-        self.valve.close();
         if self.is_gone_within(grace.stdin).await {
             return true;
         }

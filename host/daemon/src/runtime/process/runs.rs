@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use super::Clock;
 use super::guard::wire::Word;
 use super::run::{Run, RunState, WORDS_MAX};
-use super::stdin::Valve;
 use crate::runtime::Owned;
 use crate::runtime::log::LogBook;
 
@@ -53,7 +52,7 @@ impl Runs {
         let (words, heard) = mpsc::channel(WORDS_MAX);
         let (state, seen) = watch::channel(RunState::Starting);
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        let run = Run { number, valve: Valve::default(), words, state: seen };
+        let run = Run { number, words, state: seen };
         instances.insert(instance.clone(), Kept { book: book.clone(), run: run.clone() });
         Some(Claim { run, book, words: heard, state })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::process::Stdio;
@@ -21,8 +22,8 @@ pub(super) struct Spawned {
     pub(super) guardian: Child,
     pub(super) pid: i32,
     pub(super) control: UnixStream,
-    pub(super) stdin: pipe::Sender,
-    pub(super) stdout: pipe::Receiver,
+    pub(super) stdin: OwnedFd,
+    pub(super) stdout: OwnedFd,
     pub(super) stderr: pipe::Receiver,
 }
 
@@ -44,7 +45,7 @@ pub(super) fn spawn(
         .env_clear()
         .envs(env.iter().map(|(name, value)| (name, value.expose())))
         .current_dir("/")
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(guardian_control)))
+        .stdin(Stdio::from(OwnedFd::from(guardian_control)))
         .stdout(stdout_writer)
         .stderr(stderr_writer)
         .fd_mappings(vec![FdMapping { parent_fd: stdin_reader.into(), child_fd: EXTRA_FD }])
@@ -55,8 +56,8 @@ pub(super) fn spawn(
         guardian,
         pid,
         control: UnixStream::from_std(control)?,
-        stdin: pipe::Sender::from_owned_fd(stdin.into())?,
-        stdout: pipe::Receiver::from_owned_fd(stdout.into())?,
+        stdin: stdin.into(),
+        stdout: stdout.into(),
         stderr: pipe::Receiver::from_owned_fd(stderr.into())?,
     })
 }

@@ -22,7 +22,8 @@ conforms! {
     an_exit_is_an_event_with_its_code_and_last_words
     an_exit_is_noticed_at_once
     a_missing_program_fails_the_start
-    a_stop_closes_stdin_first
+    a_closed_stdin_asks_to_end_and_a_stop_waits_for_it
+    a_start_that_is_dropped_closes_both_streams
     a_stop_then_says_term
     a_stop_kills_in_the_end
     a_stop_ends_the_whole_tree

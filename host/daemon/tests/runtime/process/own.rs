@@ -26,7 +26,7 @@ async fn the_environment_is_exactly_the_clean_one() {
         env: vec![("TOKEN".to_owned(), SecretValue::new("two\nlines".to_owned()))],
         ..request("env", command(&["env"]))
     };
-    let mut started = within(subject(config).runtime.start(request)).await.unwrap();
+    let mut started = subject(config).run(request).await;
     let text = rest(&mut started).await;
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
@@ -42,7 +42,7 @@ async fn values_of_the_environment_show_in_no_argument() {
         env: vec![("TOKEN".to_owned(), SecretValue::new(marker.to_owned()))],
         ..subject.request("argv", "cat")
     };
-    let _started = within(subject.runtime.start(request)).await.unwrap();
+    let _started = subject.run(request).await;
     assert_eq!(marked(marker), []);
     subject.stop("argv").await;
 }
@@ -52,10 +52,10 @@ async fn a_server_holds_nothing_of_its_guardian() {
     let place = Place::new();
     let subject = place.subject();
     let list = request("files", command(&["ls", "/proc/self/fd"]));
-    let mut started = within(subject.runtime.start(list)).await.unwrap();
+    let mut started = subject.run(list).await;
     assert_eq!(rest(&mut started).await, "0\n1\n2\n3\n", "3 is the folder that ls reads");
     let blocked = request("signals", command(&["grep", "SigBlk", "/proc/self/status"]));
-    let mut started = within(subject.runtime.start(blocked)).await.unwrap();
+    let mut started = subject.run(blocked).await;
     assert_eq!(rest(&mut started).await, "SigBlk:\t0000000000000000\n");
 }
 
@@ -100,7 +100,7 @@ async fn the_name_mcpd_is_the_running_program() {
     let subject = place.subject();
     let launch = command(&["mcpd", "__guard"]);
     let mut events = subject.runtime.subscribe();
-    let started = within(subject.runtime.start(request("itself", launch))).await.unwrap();
+    let started = subject.run(request("itself", launch)).await;
     // A guardian without an order: wrong use.
     assert_eq!(exit(&mut events, &started).await.0, Exit::Code(2));
 }
