@@ -169,9 +169,10 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
     let key = SealedKey::unlock(folder, &*store).await?;
     let backends = Backends::new(Arc::clone(&store), &key, served(environment));
     let withheld = Arc::new(Mutex::new(withheld_prefixes(&store.list_backends().await?)));
+    let default_backend = config.secrets.default_backend.clone();
     Ok(Parts {
         runtime: runtime(config, folder, environment, &clock, &withheld)?,
-        secrets: Arc::new(Resolver::new(Arc::clone(&store), backends, &key)),
+        secrets: Arc::new(Resolver::new(Arc::clone(&store), backends, &key, default_backend)),
         ledger: Ledger::new(Arc::clone(&store)),
         board: Arc::default(),
         metrics: Arc::default(),

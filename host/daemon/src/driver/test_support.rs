@@ -240,7 +240,7 @@ fn context(
         Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), Arc::clone(&metrics), probes());
     let backends = Backends::new(Arc::clone(&port), key, Environment::default());
     Context {
-        secrets: Arc::new(Resolver::new(Arc::clone(&port), backends, key)),
+        secrets: Arc::new(Resolver::new(Arc::clone(&port), backends, key, "sealed".to_owned())),
         checks: Arc::new(checks),
         runtime: Arc::new(runtime.clone()),
         store: port,

@@ -19,6 +19,7 @@ pub struct Resolver {
     store: Arc<dyn Store>,
     backends: Backends,
     fingerprinter: Fingerprinter,
+    default_backend: String,
 }
 
 /// A complete environment.
@@ -33,9 +34,10 @@ pub struct Resolved {
 type Lookup = Result<SecretValue, LookupFailure>;
 
 impl Resolver {
-    /// A resolver over the secrets of this store.
-    pub fn new(store: Arc<dyn Store>, backends: Backends, key: &SealedKey) -> Self {
-        Self { store, backends, fingerprinter: Fingerprinter(key.for_fingerprints()) }
+    /// A resolver over the secrets of this store. A secret that does not exist is missed in the configured
+    /// `default_backend`, where it would have been made.
+    pub fn new(store: Arc<dyn Store>, backends: Backends, key: &SealedKey, default_backend: String) -> Self {
+        Self { store, backends, fingerprinter: Fingerprinter(key.for_fingerprints()), default_backend }
     }
 
     /// The whole environment of a server (behaviour 3.2). All secrets are asked for at once; each answers
@@ -93,13 +95,6 @@ impl Resolver {
         timed(backend, self.backend(backend).await?.health()).await
     }
 
-    /// Name of the backend of secrets that name none.
-    pub async fn default_backend(&self) -> Result<String, StoreError> {
-        let rows = self.store.list_backends().await?;
-        let default = rows.into_iter().find(|row| row.is_default);
-        Ok(default.map_or_else(|| SEALED.to_owned(), |row| row.name))
-    }
-
     async fn look_up_all(&self, references: BTreeSet<SecretRef>) -> HashMap<SecretRef, Lookup> {
         let lookups = references.into_iter().map(async |reference| {
             let outcome = self.look_up(&reference).await;
@@ -111,7 +106,7 @@ impl Resolver {
     async fn look_up(&self, reference: &SecretRef) -> Lookup {
         let row = self.store.find_secret(&reference.name).await.map_err(|error| stored(SEALED, &error))?;
         let Some(row) = row else {
-            let backend = self.default_backend().await.map_err(|error| stored(SEALED, &error))?;
+            let backend = self.default_backend.clone();
             return Err(LookupFailure { backend, failure: SecretFailure::NotFound });
         };
         let backend = self.backend(&row.backend).await?;

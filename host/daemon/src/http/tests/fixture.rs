@@ -73,7 +73,7 @@ impl Fixture {
         let engine = Arc::new(Fake::default());
         let key = SealedKey::random().unwrap();
         let backends = Backends::new(Arc::clone(&store), &key, Environment::default());
-        let resolver = Arc::new(Resolver::new(Arc::clone(&store), backends, &key));
+        let resolver = Arc::new(Resolver::new(Arc::clone(&store), backends, &key, "sealed".to_owned()));
         let clock = Clock::seeded(Timestamp::UNIX_EPOCH, 1);
         let desk = Desk::new(Parts {
             store: Arc::clone(&store),

@@ -21,7 +21,7 @@ async fn world() -> World {
     let environment: Environment =
         variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     let backends = Backends::new(store.clone(), &key, environment);
-    let resolver = Resolver::new(store.clone(), backends, &key);
+    let resolver = Resolver::new(store.clone(), backends, &key, "vars".to_owned());
     let world = World { store, resolver, _guard: guard };
     world.put_backend("vars", "env", "{}").await;
     world.put_secret("host", "vars", None).await;
@@ -89,7 +89,7 @@ async fn rule_3_2_every_failure_is_collected_with_its_backend() {
     insta::assert_snapshot!(error.replace("; ", ";\n"), @r"
     secret resolution failed: variable BLANK: secret gitea, key blank, backend sealed: value is empty;
     variable KEY: secret gitea, key other, backend sealed: key not found;
-    variable GONE: secret nowhere, key token, backend sealed: secret not found;
+    variable GONE: secret nowhere, key token, backend vars: secret not found;
     variable VAR: secret host, key user, backend vars: key not found;
     variable ORPHAN: secret orphan, key token, backend vanished: backend unreachable: no secret backend of that name;
     variable BAO: secret bao, key token, backend later: backend unreachable: unknown type openbao: this mcpd knows sealed, env and file
@@ -119,17 +119,8 @@ async fn people_see_twelve_characters_of_a_fingerprint() {
 }
 
 #[tokio::test]
-async fn an_unknown_secret_is_missed_in_the_default_backend() {
+async fn an_unknown_secret_is_missed_in_the_configured_default_backend() {
     let world = world().await;
-    assert_eq!(world.resolver.default_backend().await.unwrap(), "sealed");
-    let draft = BackendDraft {
-        name: "vars".into(),
-        backend_type: "env".into(),
-        config: "{}".into(),
-        is_default: true,
-        applied: false,
-    };
-    world.store.write(&[Change::PutBackend(draft, Expected::Any)], at(1)).await.unwrap();
     let error = world.resolver.resolve(&[entry("A", "nowhere", "k")]).await.unwrap_err();
     assert_eq!(error.0[0].cause, LookupFailure { backend: "vars".into(), failure: SecretFailure::NotFound });
 }
