@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use mcpd_core::instance::{AfterStop, Count, Instance, Moment};
+use mcpd_core::name::ServerName;
 
 use super::{Context, boot, exits, server};
 use crate::metrics::RestartCause;
@@ -23,16 +24,25 @@ impl Fleet {
     }
 
     /// Takes over what the store holds, ends what an earlier mcpd left, and starts to drive. Servers whose
-    /// manifest cannot be read are left alone and named in the log.
+    /// manifest cannot be read are left alone and named in the log; their instances say why they do not run.
     pub async fn boot(&self) -> anyhow::Result<()> {
         let context = &self.context;
         context.tasks.spawn(exits::watch(Arc::clone(context), context.runtime.subscribe()));
         for row in boot::load(context).await? {
             if let Err(error) = self.server_changed(&row) {
                 tracing::error!(server = %row.name, error = %error, "server left alone");
+                self.leave(&row.name, &error);
             }
         }
         Ok(())
+    }
+
+    /// Nobody attempts what cannot be read, so it must not look as if somebody did.
+    fn leave(&self, server: &ServerName, error: &DesiredError) {
+        for cell in self.context.board.instances_of(server.as_str()) {
+            let words = error.to_string();
+            self.context.change_urgently(&cell, |instance, moment| instance.start_failed(words, moment));
+        }
     }
 
     /// What is wanted of a server was written to the store.

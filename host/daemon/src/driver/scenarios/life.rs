@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::driver::test_support::{Bench, has_event, wait_of};
 use crate::runtime::Exit;
 use crate::runtime::fake::{Greeting, OnStart, OnStop};
-use crate::store::Store as _;
+use crate::store::{Change, Expected, ServerDraft, Store as _};
 
 #[tokio::test(start_paused = true)]
 async fn rule_5_7_what_ran_when_mcpd_ended_is_started_again_at_once_and_counts_as_nothing() {
@@ -108,4 +108,18 @@ async fn an_exit_is_on_disk_before_anything_else_happens() {
     bench.pass(Duration::from_millis(1)).await;
     let row = bench.store.list_instances().await.unwrap().remove(0);
     assert_eq!((row.instance.status(), row.instance.attempts.count), ("ERROR", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_instances_of_a_server_that_cannot_be_read_say_so_and_are_not_starting_for_ever() {
+    let bench = Bench::boot().await;
+    bench.apply("demo", json!({})).await;
+    bench.until_ready("demo", 1).await;
+    let unreadable = ServerDraft { name: "demo".into(), manifest: "{}".into(), applied: true };
+    let change = Change::PutServer(unreadable, Expected::Any);
+    bench.store.write(&[change], bench.now()).await.unwrap();
+    let bench = bench.crash().await;
+    let instance = bench.only("demo");
+    assert_eq!(instance.status(), "ERROR");
+    assert!(instance.error().unwrap().message.contains("demo"), "{instance:#?}");
 }
