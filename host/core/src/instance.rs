@@ -40,6 +40,8 @@ pub struct Instance {
     pub phase: Phase,
     /// Start attempts (behaviour 2.5).
     pub attempts: Attempts,
+    /// While STARTING: why the attempt before this one failed, until a start succeeds (behaviour 2.5).
+    pub last_error: Option<AttemptError>,
     /// How often it was started again after it had run.
     pub restarts: u32,
     /// Whether the secrets of the last attempt could be resolved.
@@ -259,11 +261,13 @@ impl Instance {
         }
     }
 
-    /// Why its last attempt failed, while it waits for the next.
+    /// Why its last attempt failed, until a start succeeds.
     pub fn error(&self) -> Option<&AttemptError> {
         match &self.phase {
             Phase::Failed(failed) => Some(&failed.error),
-            _ => None,
+            Phase::Stopping(Stopping { then: AfterStop::Fail(error), .. }) => Some(error),
+            Phase::Starting => self.last_error.as_ref(),
+            Phase::Running(_) | Phase::Stopping(_) => None,
         }
     }
 

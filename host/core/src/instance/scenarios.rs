@@ -234,3 +234,18 @@ fn a_removal_overrules_a_restart_and_not_the_other_way_round() {
     let kept = removed.stopping(AfterStop::Fail(unhealthy()), "unhealthy", at(3));
     assert_eq!(kept.gone(moment(at(4))), None);
 }
+
+#[test]
+fn rule_2_5_the_error_stays_until_a_start_succeeds_or_a_change_makes_it_a_thing_of_the_past() {
+    let words = |instance: &Instance| instance.error().map(|error| error.message.clone());
+    let before = failed(1)(fresh());
+    let again = before.clone().begin_attempt(revision("a"), at(40));
+    assert!(words(&again).is_some());
+    assert_eq!((again.status(), words(&again)), ("STARTING", words(&before)));
+    assert_eq!(words(&again.clone().started(at(41))), None);
+    let changed = before.woken(at(40), Count::Reset, at(40)).begin_attempt(revision("b"), at(40));
+    assert_eq!(words(&changed), None);
+    let ill = ready(fresh()).stopping(AfterStop::Fail(unhealthy()), "unhealthy", at(1));
+    assert_eq!(words(&ill), Some(unhealthy().message));
+    assert_eq!(words(&again.stopping(AfterStop::Remove, "deleted", at(42))), None);
+}

@@ -57,6 +57,7 @@ impl Instance {
             revision,
             phase: Phase::Starting,
             attempts: Attempts::default(),
+            last_error: None,
             restarts: 0,
             secrets: Secrets::Unknown,
             health: Health::default(),
@@ -67,10 +68,14 @@ impl Instance {
         instance
     }
 
-    /// An attempt begins, for this revision.
+    /// An attempt begins, for this revision. The error of the one before stays, unless a change made it a
+    /// thing of the past.
     pub fn begin_attempt(mut self, revision: Revision, now: Timestamp) -> Self {
         if self.is_stopping() {
             return self;
+        }
+        if let Phase::Failed(failed) = self.phase {
+            self.last_error = (self.attempts.count > 0).then_some(failed.error);
         }
         self.phase = Phase::Starting;
         self.revision = revision;
@@ -108,6 +113,7 @@ impl Instance {
         if self.is_stopping() {
             return self;
         }
+        self.last_error = None;
         self.phase = Phase::Running(Running { since: now, link: Link::Opening, was_ready: false });
         self.events.push(EventDraft::normal("Started", "Instance started"), now);
         self.settle(now)
@@ -161,6 +167,7 @@ impl Instance {
             return self;
         }
         self.events.push(EventDraft::normal("Stopping", format!("Stopping: {why}")), now);
+        self.last_error = None;
         self.phase = Phase::Stopping(Stopping { since: now, then, retry_at: now, error: None });
         self.settle(now)
     }
@@ -189,6 +196,7 @@ impl Instance {
     /// Its next attempt is due at `at` instead of later (behaviour 3.7).
     pub fn woken(mut self, at: Timestamp, count: Count, now: Timestamp) -> Self {
         if count == Count::Reset {
+            self.last_error = None;
             self.attempts = Attempts { last_at: self.attempts.last_at, ..Attempts::default() };
         }
         if let Phase::Failed(failed) = &mut self.phase {
@@ -235,6 +243,7 @@ impl Instance {
         self.attempts.count = self.attempts.count.saturating_add(1);
         self.attempts.last_at = Some(moment.now);
         let delay = moment.schedule.delay(self.attempts.count, moment.chance);
+        self.last_error = None;
         self.phase = Phase::Failed(Failed { error, retry_at: after(moment.now, delay) });
         self.settle(moment.now)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpd_core::instance::{AttemptReason, Exit};
+use mcpd_core::instance::{AttemptReason, Exit, Instance};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -52,7 +52,10 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
     cell.end_run(run);
     context.checks.forget(&cell.id);
     context.change_urgently(cell, |instance, moment| instance.exited(exit, &stderr_tail, moment));
-    if let Some(reason) = cell.read(|instance| instance.error().map(|error| error.reason)) {
+    // An exit that came after the order to stop is no attempt of its own.
+    let failed =
+        |instance: &Instance| instance.next_retry_at().and(instance.error()).map(|error| error.reason);
+    if let Some(reason) = cell.read(failed) {
         count(context, cell, reason);
     }
     context.ring(cell.server.as_str());

@@ -276,6 +276,9 @@ pub(crate) async fn an_instance_comes_back_as_it_was_in_every_phase(store: &dyn 
         connected.clone().disconnected("broken pipe".into(), at(5)),
         healthy.clone(),
         healthy.clone().exited(Exit::Code(137), "out of memory", moment(&schedule, 6)),
+        healthy
+            .exited(Exit::Code(1), "", moment(&schedule, 6))
+            .begin_attempt(base.instance.revision.clone(), at(7)),
         connected.clone().stopping(AfterStop::Fail(unhealthy), "unhealthy", at(7)),
         connected
             .stopping(AfterStop::Remove, "deleted", at(7))

@@ -84,7 +84,7 @@ fn bind_all<'q>(query: Query<'q>, row: &'q InstanceRow) -> Result<Query<'q>, Fau
         .bind(&revision.launch)
         .bind(&revision.secrets)
         .bind(row.instance.status());
-    let query = bind_phase(query, PhaseColumns::of(&row.instance.phase)?)
+    let query = bind_phase(query, PhaseColumns::of(&row.instance)?)
         .bind(i64::from(attempts.count))
         .bind(i64::from(attempts.exits))
         .bind(attempts.last_at.map(micros))
@@ -122,7 +122,9 @@ fn decode(row: &SqliteRow) -> Result<InstanceRow, Fault> {
 }
 
 fn decode_instance(row: &SqliteRow) -> Result<Instance, Fault> {
+    let phase = phase::decode(row)?;
     Ok(Instance {
+        last_error: phase::last_error(row, &phase)?,
         id: InstanceId::new(row.try_get::<&str, _>("id")?),
         server: ServerName::new(row.try_get::<&str, _>("server")?),
         created_at: time(row, "created_at")?,
@@ -130,7 +132,7 @@ fn decode_instance(row: &SqliteRow) -> Result<Instance, Fault> {
             launch: row.try_get("revision_launch")?,
             secrets: row.try_get("revision_secrets")?,
         },
-        phase: phase::decode(row)?,
+        phase,
         attempts: Attempts {
             count: count(row, "attempt_count")?,
             exits: count(row, "exits")?,

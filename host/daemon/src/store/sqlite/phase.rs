@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!            since  link  was_ready  after_stop  stop_error  next_retry_at  error_reason, error
-//! STARTING
+//! STARTING                                                                  may be
 //! RUNNING    set    set   set
 //! STOPPING   set                     set         may be      set            set after `fail`
 //! ERROR                                                      set            set
 //! ```
 
 use jiff::Timestamp;
-use mcpd_core::instance::{AfterStop, AttemptError, Failed, Phase, Running, Stopping};
+use mcpd_core::instance::{AfterStop, AttemptError, Failed, Instance, Phase, Running, Stopping};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -30,9 +30,9 @@ pub(super) struct PhaseColumns<'a> {
 }
 
 impl<'a> PhaseColumns<'a> {
-    pub(super) fn of(phase: &'a Phase) -> Result<Self, Fault> {
-        Ok(match phase {
-            Phase::Starting => Self::default(),
+    pub(super) fn of(instance: &'a Instance) -> Result<Self, Fault> {
+        Ok(match &instance.phase {
+            Phase::Starting => instance.last_error.as_ref().map(Self::of_error).unwrap_or_default(),
             Phase::Running(running) => Self {
                 since: Some(running.since),
                 link: Some(json("link", &running.link)?),
@@ -92,6 +92,12 @@ fn after_stop(row: &SqliteRow) -> Result<AfterStop, Fault> {
         "fail" => Ok(AfterStop::Fail(error(row)?)),
         _ => Err(Fault::Corrupt { what: "after_stop", value: then }),
     }
+}
+
+/// Why the attempt before the one under way failed.
+pub(super) fn last_error(row: &SqliteRow, phase: &Phase) -> Result<Option<AttemptError>, Fault> {
+    let failed_before = row.try_get::<Option<&str>, _>("error_reason")?.is_some();
+    if matches!(phase, Phase::Starting) && failed_before { error(row).map(Some) } else { Ok(None) }
 }
 
 fn error(row: &SqliteRow) -> Result<AttemptError, Fault> {
