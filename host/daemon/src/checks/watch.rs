@@ -1,5 +1,6 @@
 //! What is kept for an instance between its checks, so that a check has nothing to build.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use mcpd_core::secret::Redactor;
@@ -56,7 +57,7 @@ impl View {
             instance: cell.id.to_string(),
             transport: connection.transport().to_owned(),
             protocol_version: Some(connection.protocol_version().to_owned()),
-            server_info: Some(redactor.mask(connection.server_info()).into_owned()),
+            server_info: redactor.mask_json(connection.server_info()).map(Cow::into_owned),
             info: "{}".to_owned(),
             config: plan.config.clone(),
             tool: plan.tool.clone(),
