@@ -101,7 +101,8 @@ impl Connection {
     }
 
     /// What the server said of itself in the handshake: a JSON object with those of `serverInfo`,
-    /// `capabilities` and `instructions` that it gave, untouched.
+    /// `capabilities` and `instructions` that it gave, untouched. 256 KiB at most: a member for which there is
+    /// no room is left out, and its length told in the log.
     pub fn server_info(&self) -> &str {
         &self.0.session.server_info
     }
