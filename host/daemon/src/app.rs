@@ -184,8 +184,8 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
 
 fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken) -> anyhow::Result<Works> {
     let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
-    let checks =
-        Checks::new(Arc::clone(board), parts.ledger.clone(), clock.clone(), Arc::clone(metrics), probes);
+    let (ledger, store) = (parts.ledger.clone(), Arc::clone(&parts.store));
+    let checks = Checks::new(Arc::clone(board), ledger, clock.clone(), Arc::clone(metrics), probes, store);
     let checks = Arc::new(checks);
     let context = Context {
         board: Arc::clone(board),

@@ -41,7 +41,7 @@ impl Checks {
         let plan = &*setting.plan;
         let at = self.clock.now();
         let mut record = match (&setting.view, self.probes.find(&plan.probe)) {
-            (Some(view), Some(probe)) => self.probe(at, plan, probe, view).await,
+            (Some(view), Some(probe)) => self.probe(at, cell, plan, probe, view).await,
             (_, None) => self.counted(cell, missing_probe(at, plan)),
             (None, Some(_)) => self.counted(cell, not_connected(at, plan, cell)),
         };
@@ -73,10 +73,21 @@ impl Checks {
         Ok(Setting { plan, run, view })
     }
 
-    async fn probe(&self, at: Timestamp, plan: &CheckPlan, probe: &Probe, view: &View) -> CheckRecord {
+    async fn probe(
+        &self,
+        at: Timestamp,
+        cell: &Cell,
+        plan: &CheckPlan,
+        probe: &Probe,
+        view: &View,
+    ) -> CheckRecord {
         let begun = Instant::now();
-        let report = self.probes.host().check(probe, view.check(plan)).await;
-        concluded((at, begun), plan, probe, view, report)
+        let state = self.memory.recall(&cell.server, &plan.probe).await;
+        let mut report = self.probes.host().check(probe, view.check(plan, state)).await;
+        let writes = std::mem::take(&mut report.state_writes);
+        let record = concluded((at, begun), plan, probe, view, report);
+        self.memory.keep(&cell.server, &plan.probe, writes).await;
+        record
     }
 
     /// A check but for the run of its probe, whose report is given: the daemon's own part of what a check

@@ -33,7 +33,6 @@ pub(super) struct View {
     target: Arc<Target>,
     grant: Arc<Grant>,
     calls: Arc<dyn Calls>,
-    state: Arc<State>,
     pub(super) redactor: Redactor,
     pub(super) metrics: CheckMetrics,
 }
@@ -69,20 +68,19 @@ impl View {
             target: Arc::new(target),
             grant: Arc::new(Grant::new(plan.tool.as_deref(), tools, methods)),
             calls: Arc::new(LiveCalls::new(connection.clone(), redactor.clone())),
-            state: Arc::default(),
             redactor,
             metrics: metrics.checks_of(&cell.server, &plan.probe),
             connection,
         }
     }
 
-    /// One check by that plan.
-    pub(super) fn check(&self, plan: &CheckPlan) -> Check {
+    /// One check by that plan, with what its probe remembers.
+    pub(super) fn check(&self, plan: &CheckPlan, state: Arc<State>) -> Check {
         Check {
             target: Arc::clone(&self.target),
             calls: Arc::clone(&self.calls),
             grant: Arc::clone(&self.grant),
-            state: Arc::clone(&self.state),
+            state,
             timeout: plan.policy.timeout,
             clock: Clock::Real,
         }
