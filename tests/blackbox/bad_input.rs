@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Daemon, hostile, id, is_functional};
 
 const MANIFEST_BYTES: usize = 10 << 20;
+/// No mistake, and no list of mistakes, needs more bytes than this.
+const LONG_WORDS: usize = 10_000;
 
 /// What stands after `kind: server` and `name: a`, and a mistake that has to be told.
 fn wrong_servers() -> Vec<(String, &'static str)> {
@@ -169,9 +171,14 @@ async fn what_is_no_yaml_too_large_or_nothing_at_all_is_refused() {
     assert_eq!(apply_text(&daemon, vec![b'k', 0xff, 0xfe]).await.problem(), (400, "malformed"));
     assert_eq!(apply_text(&daemon, "--- \n---\n").await.problem(), (422, "nothing_to_apply"));
     assert_eq!(apply_text(&daemon, large.clone()).await.problem(), (413, "too_large"));
-    for text in ["kind: [server", large.as_str(), "", "---\n---\n"] {
+    let (deep, long) = (format!("kind: {}", "[".repeat(200_000)), "- [1]\n".repeat(100_000));
+    assert_eq!(apply_text(&daemon, deep.clone()).await.problem(), (400, "malformed"));
+    let told = apply_text(&daemon, long.clone()).await;
+    assert_eq!(told.problem(), (422, "invalid_manifest"));
+    assert!(told.text().len() < LONG_WORDS, "{:.2000}", told.text());
+    for text in ["kind: [server", large.as_str(), "", "---\n---\n", &deep, &long] {
         let told = daemon.ctl_with("apply -f -", text).await.failed(1);
-        assert!(told.starts_with("error: ") && told.len() < 1000, "{text:.20}: {told:.1000}");
+        assert!(told.starts_with("error: ") && told.len() < LONG_WORDS, "{text:.20}: {told:.2000}");
     }
     assert_eq!(state(&daemon).await, before);
 }

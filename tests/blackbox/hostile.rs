@@ -183,7 +183,8 @@ async fn who_ends_or_closes_a_stream_is_a_failed_attempt_and_its_calls_end_at_on
     daemon.apply(&[unchecked("half", "half-message-exit"), unchecked("brief", "exit-after 300 5")]).await;
     for (name, _, words) in cases {
         let view = daemon.instance(name, has_failed).await;
-        assert!(view["metadata"]["error"].as_str().unwrap().contains(words), "{view:#}");
+        // The error may be `exited with code 0`: the server may end by itself when mcpd lets go of its stdin.
+        assert!(has_event(&view, "ConnectionFailed", words), "{view:#}");
     }
     let view = daemon.instance("brief", has_failed).await;
     assert!(view["metadata"]["error"].as_str().unwrap().contains("exited with code 5"), "{view:#}");

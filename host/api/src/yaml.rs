@@ -5,6 +5,11 @@ use serde_json::Value;
 use crate::bounds::DOCUMENT_BYTES_MAX;
 use crate::strict;
 
+/// Brackets that may be open at a time. The parser refuses more than 128 of them, but only after it has spent
+/// time with the square of their number: an hour on a text of 1 MiB. What stands in strings is counted too, which
+/// no manifest comes near; who hides brackets from this count may start programs anyway.
+const BRACKETS_OPEN_MAX: usize = 1_000;
+
 /// One document of a file that is not empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -23,6 +28,9 @@ pub enum YamlError {
         /// Its size.
         bytes: usize,
     },
+    /// More than 1,000 brackets are open at a time.
+    #[error("the text has more than {BRACKETS_OPEN_MAX} brackets that are open at a time")]
+    TooDeep,
     /// Ill-formed, with a key twice, or swollen by aliases; the words name line and column where known.
     #[error("not YAML: document {document}: {words}")]
     Malformed {
@@ -44,7 +52,23 @@ pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     {
         return Ok(vec![Document { number: 1, value }]);
     }
+    if brackets_open_max(text) > BRACKETS_OPEN_MAX {
+        return Err(YamlError::TooDeep);
+    }
     read_documents(text)
+}
+
+fn brackets_open_max(text: &str) -> usize {
+    let (mut open, mut open_max) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open_max = open_max.max(open);
+    }
+    open_max
 }
 
 fn read_documents(text: &str) -> Result<Vec<Document>, YamlError> {
@@ -114,6 +138,18 @@ mod tests {
         assert!(read(&laughs).is_err());
         let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), ["*a"; 100].join(", "));
         insta::assert_snapshot!(read(&long).unwrap_err(), @"not YAML: document 1: b[40]: aliases make this document larger than 4194304 bytes at line 1 column 4");
+    }
+
+    #[test]
+    fn brackets_without_end_are_refused_before_they_are_parsed() {
+        let words = |text: &str| read(text).unwrap_err().to_string();
+        for bracket in ["[", "{a: ", "[x, "] {
+            let text = format!("a: {}", bracket.repeat(200_000));
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(words(&text), @"the text has more than 1000 brackets that are open at a time");
+            }
+        }
+        assert!(read(&"- [1]\n".repeat(100_000)).is_ok(), "closed ones do not count");
     }
 
     #[test]

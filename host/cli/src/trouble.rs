@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 
+use mcpd_api::bounds::FIELD_ERRORS_MAX;
 use mcpd_api::problem::Problem;
 
 const FAILED: u8 = 1;
@@ -98,7 +99,7 @@ impl Trouble {
         words.insert_str(0, "error: ");
         match self {
             Self::Answer(problem) => push_problem(&mut words, problem),
-            Self::Manifests(lines) => lines.iter().for_each(|line| push_line(&mut words, "  ", line)),
+            Self::Manifests(lines) => push_mistakes(&mut words, lines),
             Self::Unreachable { .. } | Self::NoEndpoint(_) => {
                 push_line(
                     &mut words,
@@ -116,6 +117,14 @@ fn push_problem(words: &mut String, problem: &Problem) {
     problem.causes.iter().for_each(|cause| push_line(words, "cause: ", cause));
     problem.errors.iter().for_each(|error| push_line(words, "  ", &error.to_string()));
     problem.hint.iter().for_each(|hint| push_line(words, "hint: ", hint));
+}
+
+/// As many as the daemon would tell of: past that nobody reads on.
+fn push_mistakes(words: &mut String, lines: &[String]) {
+    lines.iter().take(FIELD_ERRORS_MAX).for_each(|line| push_line(words, "  ", line));
+    if lines.len() > FIELD_ERRORS_MAX {
+        push_line(words, "  ", &format!("and {} more", lines.len() - FIELD_ERRORS_MAX));
+    }
 }
 
 fn push_line(words: &mut String, label: &str, line: &str) {

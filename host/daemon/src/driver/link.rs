@@ -61,9 +61,9 @@ pub(super) async fn follow(
     opening: impl Future<Output = Result<Connection, ConnectError>>,
 ) {
     let work = async {
-        let end = converse(&context, &cell, run, opening).await;
+        let (end, held) = converse(&context, &cell, run, opening).await;
         if is_running(&cell, run) {
-            finish(&context, &cell, run, end).await;
+            finish(&context, &cell, run, end, held).await;
         }
     };
     tokio::select! {
@@ -78,17 +78,17 @@ async fn converse(
     cell: &Arc<Cell>,
     run: u64,
     opening: impl Future<Output = Result<Connection, ConnectError>>,
-) -> End {
-    let end = match opening.await {
+) -> (End, Option<Connection>) {
+    let ended = match opening.await {
         Ok(connection) => {
             connected(context, cell, run, &connection);
-            End::Closed(connection.closed().await)
+            (End::Closed(connection.closed().await), Some(connection))
         }
-        Err(ConnectError::Lost { reason, .. }) => End::Closed(reason),
-        Err(error) => End::Refused(cell.redactor().mask_owned(error.to_string())),
+        Err(ConnectError::Lost { reason, .. }) => (End::Closed(reason), None),
+        Err(error) => (End::Refused(cell.redactor().mask_owned(error.to_string())), None),
     };
     cell.set_connection(run, None);
-    end
+    ended
 }
 
 fn connected(context: &Context, cell: &Arc<Cell>, run: u64, connection: &Connection) {
@@ -103,7 +103,10 @@ fn connected(context: &Context, cell: &Arc<Cell>, run: u64, connection: &Connect
 }
 
 /// A process that cannot be spoken to any more is ended: a failed attempt with the words of why.
-async fn finish(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, end: End) {
+///
+/// What is left of the connection is held meanwhile: to close stdin now would make a server that only closed its
+/// stdout exit, and its exit would hide what it did.
+async fn finish(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, end: End, held: Option<Connection>) {
     let words = match &end {
         End::Closed(reason) => reason.to_string(),
         End::Refused(words) => words.clone(),
@@ -113,6 +116,7 @@ async fn finish(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, end: End) {
         End::Refused(_) => give_up(context, cell, AttemptReason::StartFailed, words),
         End::Closed(reason) => {
             tokio::time::sleep(EXIT_GRACE).await;
+            drop(held);
             if is_running(cell, run) {
                 end_run(context, cell, run, &reason).await;
             }
