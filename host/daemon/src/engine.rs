@@ -76,6 +76,10 @@ impl Engine for Works {
         self.fleet.delete_instance(cell);
     }
 
+    fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
+        self.router.pick(server)
+    }
+
     async fn call(
         &self,
         server: &ServerCell,
