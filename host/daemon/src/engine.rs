@@ -65,6 +65,9 @@ impl Engine for Works {
     async fn backend_changed(&self, backend: &str) {
         match self.store.list_backends().await {
             Ok(rows) => {
+                if !rows.iter().any(|row| row.name == backend) {
+                    self.metrics.forget_backend(backend);
+                }
                 *self.withheld.lock().unwrap_or_else(PoisonError::into_inner) = withheld_prefixes(&rows);
             }
             Err(error) => tracing::error!(%error, "secret backends not read"),
