@@ -38,6 +38,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Stops and removes an instance; the next pass replaces it.
     fn delete_instance(&self, cell: &Arc<Cell>);
 
+    /// The replica whose turn it is, for calls that belong together.
+    fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError>;
+
     /// Makes a call through a Ready replica of the server, or through the instance named. Bounded by
     /// `timeout`; dropping the future cancels the call at the server.
     async fn call(

@@ -57,7 +57,7 @@ async fn initialize_comes_first_and_offers_the_newest_revision_that_has_it() {
         connection.server_info(),
         r#"{"serverInfo":{"name":"gitea","version":"1.0"},"capabilities":{"tools":{"listChanged":true}}}"#
     );
-    assert_eq!((connection.transport(), connection.is_stateless()), ("stdio", false));
+    assert_eq!(connection.transport(), "stdio");
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ async fn where_initialize_is_refused_the_server_is_asked_to_discover() {
         })
         .await;
         let connection = connection.expect("connected");
-        assert_eq!((connection.protocol_version(), connection.is_stateless()), ("2026-07-28", true));
+        assert_eq!(connection.protocol_version(), "2026-07-28");
         assert_eq!(
             connection.server_info(),
             r#"{"serverInfo":{"name":"new","version":"2"},"capabilities":{"tools":{}},"instructions":"be kind"}"#
