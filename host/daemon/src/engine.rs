@@ -72,11 +72,11 @@ impl Engine for Works {
             }
             Err(error) => tracing::error!(%error, "secret backends not read"),
         }
-        self.fleet.backend_changed(backend);
+        self.fleet.backend_changed(backend).await;
     }
 
-    fn delete_instance(&self, cell: &Arc<Cell>) {
-        self.fleet.delete_instance(cell);
+    async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
+        self.fleet.delete_instance(cell).await
     }
 
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
@@ -138,11 +138,13 @@ impl Engine for Works {
 impl Works {
     fn census(&self, owned_things: usize) -> Census {
         let servers = self.board.servers();
-        let wanted = servers.iter().map(|server| server.desired().manifest.replicas);
+        let cells = self.board.instances();
+        // Who is in ERROR owns nothing, and who is being stopped still does.
+        let wanted = cells.iter().filter(|cell| cell.read(|instance| instance.next_retry_at().is_none()));
         Census {
-            wanted_things: wanted.filter_map(|replicas| usize::try_from(replicas).ok()).sum(),
+            wanted_things: wanted.count(),
             owned_things,
-            instances: self.board.instances().iter().map(|cell| self.entry(cell)).collect(),
+            instances: cells.iter().map(|cell| self.entry(cell)).collect(),
             servers: servers.iter().map(|server| server.name.clone()).collect(),
         }
     }

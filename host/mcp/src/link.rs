@@ -122,10 +122,11 @@ impl Link {
         }
     }
 
-    /// Nothing more will be heard: every call ends now.
+    /// Nothing more will be heard: every call ends now. Stdin stays open until the connection is closed or
+    /// dropped.
     pub(crate) fn stop(&self, reason: &CloseReason) {
         self.set_closed(reason.clone());
-        self.outbox().close();
+        self.outbox().silence();
         self.calls.end_all(reason);
     }
 

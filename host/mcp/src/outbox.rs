@@ -42,17 +42,18 @@ pub(crate) struct Outbox {
     queue: Queue,
     bytes_max: usize,
     is_flushed: bool,
+    is_silent: bool,
 }
 
 impl Outbox {
     pub(crate) fn new(stdin: Stdin, bytes_max: usize) -> Self {
-        Self { stdin: Some(stdin), queue: Queue::default(), bytes_max, is_flushed: true }
+        Self { stdin: Some(stdin), queue: Queue::default(), bytes_max, is_flushed: true, is_silent: false }
     }
 
     /// Takes a frame and writes what can be written at once. [`Poll::Pending`] means that the writing
     /// task has to be woken for the rest.
     pub(crate) fn push(&mut self, purpose: Purpose, frame: Vec<u8>) -> Poll<Result<(), Refusal>> {
-        if self.stdin.is_none() {
+        if self.stdin.is_none() || self.is_silent {
             return Poll::Ready(Err(Refusal::Closed));
         }
         let is_over = self.queue.bytes + frame.len() > self.bytes_max;
@@ -90,6 +91,13 @@ impl Outbox {
     /// Takes back the frame of a call; `false` when some of it is written already.
     pub(crate) fn retract(&mut self, id: u64) -> bool {
         self.queue.retract(id)
+    }
+
+    /// Takes nothing more and drops what is unsent, but leaves stdin open: a server that only closed its
+    /// stdout would exit for want of its stdin, and its exit would hide what it did.
+    pub(crate) fn silence(&mut self) {
+        self.is_silent = true;
+        self.queue = Queue::default();
     }
 
     /// Closes stdin and gives the calls that were not written completely.

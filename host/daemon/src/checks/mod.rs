@@ -82,6 +82,14 @@ pub enum NotChecked {
         /// Its status.
         status: &'static str,
     },
+    /// It is starting up: nothing can be said of it yet (behaviour 6.1).
+    #[error("instance {instance} is not connected yet, and until {until} that says nothing of its health")]
+    NotConnected {
+        /// The instance.
+        instance: InstanceId,
+        /// When a check of it fails for want of a connection.
+        until: Timestamp,
+    },
     /// Its server says so.
     #[error("the checks of server {server} are disabled (healthCheck.disabled)")]
     Disabled {

@@ -10,7 +10,7 @@ use mcpd_core::health::HealthStatus;
 use mcpd_core::instance::{Instance, Link};
 use mcpd_core::secret::{MASK, Redactor};
 use mcpd_core::server::CheckPolicy;
-use mcpd_core::time::words;
+use mcpd_core::time::{after, words};
 use mcpd_probe::{CheckReport, Probe};
 use tokio::time::Instant;
 
@@ -40,6 +40,9 @@ impl Checks {
         let setting = self.setting(cell)?;
         let plan = &*setting.plan;
         let at = self.clock.now();
+        if setting.view.is_none() {
+            refuse_starting(cell, &plan.policy, at)?;
+        }
         let mut record = match (&setting.view, self.probes.find(&plan.probe)) {
             (Some(view), Some(probe)) => self.probe(at, cell, plan, probe, view).await,
             (_, None) => self.counted(cell, missing_probe(at, plan)),
@@ -232,6 +235,19 @@ fn unprobed(at: Timestamp, probe: &str, verdict: Verdict, message: String) -> Ch
 fn missing_probe(at: Timestamp, plan: &CheckPlan) -> CheckRecord {
     let words = format!("no probe {} is loaded", plan.probe);
     unprobed(at, &plan.probe, Verdict::Inconclusive(Inconclusive::Missing), words)
+}
+
+/// Until an instance was first Connected, and for `startupSeconds` at most, no check is due, and none that a
+/// person asks for could tell anything.
+fn refuse_starting(cell: &Cell, policy: &CheckPolicy, now: Timestamp) -> Result<(), NotChecked> {
+    let opening_since = cell.read(|instance| {
+        let running = instance.running().filter(|running| running.link == Link::Opening);
+        running.map(|running| running.since)
+    });
+    match opening_since.map(|since| after(since, policy.startup)) {
+        Some(until) if now < until => Err(NotChecked::NotConnected { instance: cell.id.clone(), until }),
+        _ => Ok(()),
+    }
 }
 
 /// There is no connection to call through (behaviour 6.1, 6.6).

@@ -55,6 +55,9 @@ async fn rule_6_1_one_that_does_not_connect_fails_after_startup_seconds_and_not_
     bench.apply("demo", json!({})).await;
     bench.until_some("demo", |i| i.status() == "RUNNING").await;
     let started = bench.now();
+    let refused = bench.context.checks.check_now(&bench.cell("demo")).await.unwrap_err();
+    assert!(refused.to_string().contains("is not connected yet"), "{refused}");
+    assert!(bench.cell("demo").checks().is_empty());
     bench.until_some("demo", is(HealthStatus::Degraded)).await;
     assert_eq!(between(started, bench.now()).as_secs(), 60);
     let check = bench.cell("demo").last_check().unwrap();

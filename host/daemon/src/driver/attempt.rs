@@ -28,8 +28,9 @@ pub(super) async fn attempt(
     // The intent stands on disk before anything runs: a new mcpd then knows where to look.
     if !context.change_safely(&cell, while_starting_or_failed(revision)).await {
         let words = "the store does not answer, so nothing was started".to_owned();
-        context
-            .change(&cell, |instance, moment| if_starting(instance, moment, |i, m| i.start_failed(words, m)));
+        context.change_urgently(&cell, |instance, moment| {
+            if_starting(instance, moment, |i, m| i.start_failed(words, m))
+        });
         return;
     }
     let outcome = tokio::select! {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpd_core::backoff::Schedule;
-use mcpd_core::instance::{Instance, Moment};
+use mcpd_core::instance::{Count, Instance, Moment};
+use mcpd_core::time::after;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,8 +15,11 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::secrets::Resolver;
-use crate::state::{Board, Cell, Change, Ledger};
+use crate::state::{Board, Cell, Change, Ledger, ServerCell};
 use crate::store::Store;
+
+/// Instances that a changed secret or a recovered backend wakes start spread over this time (behaviour 3.7).
+const WAKE_SPREAD: Duration = Duration::from_secs(1);
 
 /// Ports, state and settings of the driver.
 pub struct Context {
@@ -66,6 +70,13 @@ impl Context {
         self.board.publish(Change::Instance(cell.id.clone()));
     }
 
+    /// The same, written down at once: a crash must not lose a failed attempt, its backoff, or that it is to
+    /// be stopped.
+    pub fn change_urgently(&self, cell: &Arc<Cell>, change: impl FnOnce(Instance, Moment<'_>) -> Instance) {
+        self.change(cell, change);
+        self.ledger.hurry();
+    }
+
     /// The same, and it is safe on disk when this returns true. A store that does not answer is logged.
     pub async fn change_safely(
         &self,
@@ -78,6 +89,20 @@ impl Context {
             Err(error) => {
                 tracing::error!(instance = %cell.id, server = %cell.server, error = %error, "state not written");
                 false
+            }
+        }
+    }
+
+    /// Attempts those of a server's instances that wait, spread over [`WAKE_SPREAD`]; who fails for want of a
+    /// secret right now is attempted again too.
+    pub fn wake(&self, server: &ServerCell, count: Count, waits: impl Fn(&Instance) -> bool) {
+        server.wake();
+        for cell in self.board.instances_of(server.name.as_str()) {
+            if cell.read(&waits) {
+                let wait = self.clock.chance().of(WAKE_SPREAD);
+                self.change(&cell, |instance, moment| {
+                    instance.woken(after(moment.now, wait), count, moment.now)
+                });
             }
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
     let Some((exit, stderr_tail)) = cell.take_exit(run) else { return };
     cell.end_run(run);
     context.checks.forget(&cell.id);
-    context.change(cell, |instance, moment| instance.exited(exit, &stderr_tail, moment));
+    context.change_urgently(cell, |instance, moment| instance.exited(exit, &stderr_tail, moment));
     if let Some(reason) = cell.read(|instance| instance.error().map(|error| error.reason)) {
         count(context, cell, reason);
     }

@@ -1,18 +1,14 @@
 //! The tasks of all servers: one each, started when a server appears, ended when it is forgotten.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use mcpd_core::instance::{AfterStop, Count};
-use mcpd_core::time::after;
+use mcpd_core::instance::{AfterStop, Count, Instance, Moment};
 
 use super::{Context, boot, exits, server};
 use crate::metrics::RestartCause;
 use crate::state::{Cell, Defaults, Desired, DesiredError, ServerCell};
 use crate::store::ServerRow;
-
-/// Instances that a changed secret or a recovered backend wakes start spread over this time (behaviour 3.7).
-const WAKE_SPREAD: Duration = Duration::from_secs(1);
 
 /// All servers at work.
 pub struct Fleet {
@@ -77,18 +73,30 @@ impl Fleet {
         self.wake(Count::Reset, |desired| desired.secret_refs().any(|reference| reference.name == secret));
     }
 
-    /// A backend was changed or recovered: who waits is attempted at once; the count goes on.
-    pub fn backend_changed(&self, _backend: &str) {
-        self.wake(Count::Keep, |desired| desired.secret_refs().next().is_some());
+    /// A backend was changed or recovered: who waits for a secret in it, or for one that nobody knows, is
+    /// attempted at once; the count goes on. When the secrets cannot be listed, any may be in it.
+    pub async fn backend_changed(&self, backend: &str) {
+        let rows = self.context.store.list_secrets().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "secrets not listed, so all who wait for one are attempted");
+            Vec::new()
+        });
+        let elsewhere: HashSet<_> =
+            rows.iter().filter(|row| row.backend != backend).map(|row| row.name.as_str()).collect();
+        self.wake(Count::Keep, |desired| {
+            desired.secret_refs().any(|reference| !elsewhere.contains(reference.name.as_str()))
+        });
     }
 
-    /// A person wants this instance gone; another takes its place.
-    pub fn delete_instance(&self, cell: &Arc<Cell>) {
+    /// A person wants this instance gone; another takes its place. When this returns true that is safe on
+    /// disk; false leaves it wanted, but a crash would forget it.
+    pub async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
         self.count_requested(cell);
-        self.context.change(cell, |instance, moment| {
+        let leave = |instance: Instance, moment: Moment<'_>| {
             instance.stopping(AfterStop::Remove, "a person asked for it", moment.now)
-        });
+        };
+        let is_kept = self.context.change_safely(cell, leave).await;
         self.context.ring(cell.server.as_str());
+        is_kept
     }
 
     /// Ends all work in order: no pass, no attempt, then every instance is stopped.
@@ -111,15 +119,7 @@ impl Fleet {
     fn wake(&self, count: Count, uses: impl Fn(&Desired) -> bool) {
         let context = &self.context;
         for server in context.board.servers().into_iter().filter(|server| uses(&server.desired())) {
-            server.wake();
-            for cell in context.board.instances_of(server.name.as_str()) {
-                if cell.read(|instance| instance.next_retry_at().is_some()) {
-                    let wait = context.clock.chance().of(WAKE_SPREAD);
-                    context.change(&cell, |instance, moment| {
-                        instance.woken(after(moment.now, wait), count, moment.now)
-                    });
-                }
-            }
+            context.wake(&server, count, |instance| instance.next_retry_at().is_some());
             server.doubt_secrets();
             server.bell.notify_one();
         }

@@ -129,8 +129,12 @@ async fn finish(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, end: End, he
     match end {
         End::Refused(_) => give_up(context, cell, AttemptReason::StartFailed, words),
         End::Closed(reason) => {
-            tokio::time::sleep(EXIT_GRACE).await;
-            drop(held);
+            let hang_up = cell.run().map(|run| run.hang_up).unwrap_or_default();
+            // Told to stop meanwhile, it is not kept waiting for the end of its stdin.
+            let _ = tokio::time::timeout(EXIT_GRACE, hang_up.cancelled()).await;
+            if let Some(connection) = held {
+                connection.close();
+            }
             if is_running(cell, run) {
                 end_run(context, cell, run, &reason).await;
             }
@@ -155,7 +159,7 @@ async fn end_run(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, reason: &Cl
 /// The driver stops it, and tries again when that fails.
 fn give_up(context: &Context, cell: &Arc<Cell>, reason: AttemptReason, message: String) {
     let error = AttemptError { reason, message };
-    context.change(cell, |instance, moment| {
+    context.change_urgently(cell, |instance, moment| {
         if instance.running().is_none() {
             return instance;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mcpd_core::decide::{Action, Plan, Rollout, Snapshot, Step, decide};
 use mcpd_core::event::EventDraft;
-use mcpd_core::instance::{AfterStop, Count, Instance, Phase};
+use mcpd_core::instance::{AfterStop, AttemptReason, Count, Instance, Phase};
 use mcpd_core::name::InstanceId;
 use mcpd_core::server::{Revision, Server, Wish};
 use tokio::task::{AbortHandle, JoinSet};
@@ -123,10 +123,24 @@ impl Driver {
         if let Some(doubt) = self.server.find_doubt() {
             tokio::select! {
                 () = self.context.end.cancelled() => {}
-                hash = self.context.secrets.fingerprint(&desired.env) => self.server.settle_secrets(doubt, hash),
+                hash = self.context.secrets.fingerprint(&desired.env) => {
+                    if self.server.settle_secrets(doubt, hash) {
+                        self.secrets_came();
+                    }
+                }
             }
         }
         self.server.secrets()
+    }
+
+    /// Nobody says that a backend answers again or that a file was put there; who waited for it learns it here
+    /// (behaviour 3.7, 4.6).
+    fn secrets_came(&self) {
+        let waits = |instance: &Instance| {
+            let reason = instance.next_retry_at().and(instance.error()).map(|error| error.reason);
+            reason == Some(AttemptReason::SecretsUnresolved)
+        };
+        self.context.wake(&self.server, Count::Keep, waits);
     }
 
     fn execute(&mut self, step: &Step, desired: &Arc<Desired>, wanted: &Server) {
@@ -183,7 +197,7 @@ impl Driver {
     fn stop(&mut self, id: &InstanceId, then: &AfterStop, why: &str) {
         let Some(cell) = self.context.board.find_instance(id.as_str()) else { return };
         let then = then.clone();
-        self.context.change(&cell, |instance, moment| instance.stopping(then, why, moment.now));
+        self.context.change_urgently(&cell, |instance, moment| instance.stopping(then, why, moment.now));
         if self.in_flight.contains_key(id) {
             // The work under way ends first; the pass after it stops what is there.
             self.cancel(id);

@@ -13,7 +13,7 @@ pub(super) async fn stop(context: Arc<Context>, cell: Arc<Cell>) {
     cell.hang_up();
     if let Err(error) = context.runtime.stop(&cell.id).await {
         tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not stopped");
-        context.change(&cell, |instance, moment| instance.stop_failed(error.to_string(), moment));
+        context.change_urgently(&cell, |instance, moment| instance.stop_failed(error.to_string(), moment));
         return;
     }
     if let Some(run) = cell.run() {

@@ -122,6 +122,12 @@ impl Bench {
 
     /// Writes a secret with the key `token`, and says so as the API does.
     pub(crate) async fn put_secret(&self, name: &str, token: &str) {
+        self.write_secret(name, token).await;
+        self.fleet.secret_changed(name);
+    }
+
+    /// Writes a secret and tells nobody.
+    pub(crate) async fn write_secret(&self, name: &str, token: &str) {
         let data = [("token".to_owned(), SecretValue::new(token.to_owned()))].into();
         let values = self.context.secrets.write("sealed", name, &data).await.unwrap();
         let draft = SecretDraft {
@@ -132,7 +138,6 @@ impl Bench {
             applied: false,
         };
         self.store.write(&[Change::PutSecret(draft, Expected::Any)], self.now()).await.unwrap();
-        self.fleet.secret_changed(name);
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -35,8 +35,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// The same for all secrets of a backend.
     async fn backend_changed(&self, backend: &str);
 
-    /// Stops and removes an instance; the next pass replaces it.
-    fn delete_instance(&self, cell: &Arc<Cell>);
+    /// Stops and removes an instance; the next pass replaces it. False where that is not written down yet,
+    /// so that a crash would forget it.
+    async fn delete_instance(&self, cell: &Arc<Cell>) -> bool;
 
     /// The replica whose turn it is, for calls that belong together.
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError>;

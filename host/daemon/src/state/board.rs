@@ -210,10 +210,13 @@ impl ServerCell {
         (known.known_at != Some(known.doubts)).then_some(Doubt(known.doubts))
     }
 
-    /// Keeps the hash of the secrets in use, as it was found out after `doubt`.
-    pub fn settle_secrets(&self, doubt: Doubt, hash: Option<String>) {
+    /// Keeps the hash of the secrets in use, as it was found out after `doubt`; `true` when they can be known
+    /// now and could not before.
+    pub fn settle_secrets(&self, doubt: Doubt, hash: Option<String>) -> bool {
         let mut known = self.lock_secrets();
+        let came = known.hash.is_none() && hash.is_some();
         (known.hash, known.known_at) = (hash, Some(doubt.0));
+        came
     }
 
     /// Something may have changed them: they are to be asked for anew.

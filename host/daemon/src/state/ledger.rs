@@ -68,6 +68,11 @@ impl Ledger {
         self.0.any.notify_one();
     }
 
+    /// Everything noted so far is written at once, without waiting for more; the caller does not wait.
+    pub fn hurry(&self) {
+        self.0.urgent.notify_one();
+    }
+
     /// A check was made; it is written soon, together with the health it led to.
     pub fn note_check(&self, cell: &Arc<Cell>, record: Arc<CheckRecord>) {
         let mut pending = self.lock();

@@ -109,3 +109,13 @@ async fn the_end_writes_what_is_left_and_nobody_waits_for_a_ledger_that_has_ende
     assert_eq!(world.kept().await, [("a".to_owned(), 0)]);
     assert!(world.ledger.persist(&demo).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_urgent_is_written_without_gathering_and_without_waiting() {
+    let world = world().await;
+    let demo = cell("a", "demo");
+    world.ledger.note(&demo);
+    world.ledger.hurry();
+    tokio::time::sleep(GATHER / 100).await;
+    assert_eq!(world.kept().await, [("a".to_owned(), 0)]);
+}

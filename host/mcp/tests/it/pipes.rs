@@ -123,6 +123,20 @@ async fn an_exit_is_told_by_its_stdout() {
     assert_eq!(timeout(SECOND, connection.closed()).await, Ok(CloseReason::StdoutEnded));
 }
 
+#[tokio::test]
+async fn a_server_that_closed_its_stdout_keeps_its_stdin_until_the_connection_is_closed() {
+    let (connection, process) = connect().await;
+    drop(process.stdout);
+    assert_eq!(timeout(SECOND, connection.closed()).await, Ok(CloseReason::StdoutEnded));
+    let mut stdin = process.stdin;
+    let mut end = spawn_blocking(move || stdin.read_line(&mut String::new()));
+    assert!(timeout(SECOND / 10, &mut end).await.is_err(), "its stdin was closed");
+    assert!(matches!(call(&connection, "a").await, Err(CallError::NotConnected { .. })));
+    connection.close();
+    let read = timeout(SECOND, end).await.expect("in time").expect("no panic");
+    assert_eq!(read.expect("an end"), 0, "nothing was sent");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_has_not_read_yet_is_not_asked_to_discover() {
     let (stdout, stdin, mut process) = process();

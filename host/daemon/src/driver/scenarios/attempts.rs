@@ -103,9 +103,33 @@ async fn rule_4_6_a_backend_that_changes_wakes_and_the_count_goes_on() {
     bench.until_some("demo", |i| i.attempts.count == 3).await;
     bench.pass(Duration::from_secs(5)).await;
     let before = bench.now();
-    bench.fleet.backend_changed("sealed");
+    bench.fleet.backend_changed("sealed").await;
     let instance = bench.until_instance("demo", |i| i.attempts.count == 4).await;
     assert!(between(before, instance.attempts.last_at.unwrap()) <= Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_4_6_a_backend_that_changes_wakes_nobody_whose_secrets_are_in_another() {
+    let bench = Bench::boot().await;
+    bench.put_secret("late", "s3cret-value").await;
+    let other_key = json!({"secretRef": {"name": "late", "key": "other"}});
+    bench.apply("demo", json!({"env": [{"name": "TOKEN", "valueFrom": other_key}]})).await;
+    bench.until_some("demo", |i| i.attempts.count == 3).await;
+    bench.fleet.backend_changed("files").await;
+    bench.pass(Duration::from_secs(5)).await;
+    assert_eq!(bench.only("demo").attempts.count, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_4_6_a_secret_that_came_back_unannounced_is_noticed_within_the_scan_and_the_count_goes_on() {
+    let bench = Bench::boot().await;
+    bench.apply("demo", with_secret("late")).await;
+    bench.until_some("demo", |i| i.attempts.count == 6).await;
+    bench.write_secret("late", "s3cret-value").await;
+    let before = bench.now();
+    let instance = bench.until_instance("demo", |i| i.status() == "RUNNING").await;
+    assert!(between(before, bench.now()) <= Duration::from_secs(31));
+    assert_eq!(instance.attempts.count, 6);
 }
 
 #[tokio::test(start_paused = true)]

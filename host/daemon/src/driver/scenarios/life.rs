@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::driver::test_support::{Bench, has_event, wait_of};
-use crate::runtime::fake::OnStart;
+use crate::runtime::Exit;
+use crate::runtime::fake::{Greeting, OnStart, OnStop};
 use crate::store::Store as _;
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +73,7 @@ async fn a_store_that_fails_lets_nothing_start_and_is_told_everything_once_it_is
     bench.until_some("demo", |i| i.status() == "ERROR").await;
     assert!(bench.only("demo").error().unwrap().message.contains("the store does not answer"));
     assert!(bench.runtime.asked("demo").is_empty());
-    bench.fleet.delete_instance(&bench.cell("there"));
+    bench.fleet.delete_instance(&bench.cell("there")).await;
     bench.pass(Duration::from_secs(5)).await;
     bench.store.set_broken(false);
     bench.until(|b| b.ready("demo") == 1 && b.ready("there") == 1).await;
@@ -80,4 +81,31 @@ async fn a_store_that_fails_lets_nothing_start_and_is_told_everything_once_it_is
     let rows = bench.store.list_instances().await.unwrap();
     let kept: Vec<_> = rows.iter().map(|row| (row.instance.id.clone(), row.instance.status())).collect();
     assert_eq!(kept, [(bench.only("demo").id, "RUNNING"), (bench.only("there").id, "RUNNING")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_was_acknowledged_is_on_disk_and_one_that_is_not_is_not_acknowledged() {
+    let bench = Bench::boot().await;
+    bench.apply("demo", json!({})).await;
+    bench.until_ready("demo", 1).await;
+    bench.runtime.script("demo", |script| script.stop = OnStop::Fails);
+    let cell = bench.cell("demo");
+    assert!(bench.fleet.delete_instance(&cell).await);
+    assert_eq!(bench.store.list_instances().await.unwrap()[0].instance.status(), "STOPPING");
+    bench.store.set_broken(true);
+    assert!(!bench.fleet.delete_instance(&cell).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_is_on_disk_before_anything_else_happens() {
+    let bench = Bench::boot().await;
+    bench.runtime.script("demo", |script| script.greeting = Greeting::Silent);
+    bench.apply("demo", json!({})).await;
+    bench.until_some("demo", |i| i.status() == "RUNNING").await;
+    bench.pass(Duration::from_secs(1)).await;
+    bench.runtime.exit(&bench.only("demo").id, Exit::Code(3), "");
+    bench.until_some("demo", |i| i.status() == "ERROR").await;
+    bench.pass(Duration::from_millis(1)).await;
+    let row = bench.store.list_instances().await.unwrap().remove(0);
+    assert_eq!((row.instance.status(), row.instance.attempts.count), ("ERROR", 1));
 }

@@ -33,7 +33,7 @@ async fn rule_5_2_a_deleted_instance_is_replaced() {
     bench.apply("demo", json!({})).await;
     bench.until_ready("demo", 1).await;
     let first = bench.cell("demo");
-    bench.fleet.delete_instance(&first);
+    bench.fleet.delete_instance(&first).await;
     bench.until(|b| b.ready("demo") == 1 && b.only("demo").id != first.id).await;
     assert_eq!(bench.runtime.peak("demo"), 1);
     assert_eq!(bench.runtime.running("demo"), [bench.only("demo").id]);
@@ -46,7 +46,7 @@ async fn a_deleted_instance_that_is_just_starting_does_not_wait_for_its_start() 
     bench.apply("demo", json!({})).await;
     bench.until(|b| b.runtime.asked("demo").len() == 1).await;
     let (before, first) = (bench.now(), bench.cell("demo"));
-    bench.fleet.delete_instance(&first);
+    bench.fleet.delete_instance(&first).await;
     bench.until(|b| b.runtime.asked("demo").len() == 2).await;
     assert_eq!(bench.now().duration_since(before).as_secs(), 0);
 }
@@ -167,7 +167,7 @@ async fn rule_5_3_where_a_stop_failed_nothing_is_started() {
     bench.apply("demo", json!({})).await;
     bench.until_ready("demo", 1).await;
     bench.runtime.script("demo", |script| script.stop = OnStop::Fails);
-    bench.fleet.delete_instance(&bench.cell("demo"));
+    bench.fleet.delete_instance(&bench.cell("demo")).await;
     bench.until_some("demo", |i| has_event(i, "StopFailed", "still there after SIGKILL")).await;
     bench.pass(Duration::from_mins(3)).await;
     assert_eq!((bench.statuses("demo"), bench.runtime.asked("demo").len()), (vec!["STOPPING"], 1));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use mcpd_api::problem::Code;
 use mcpd_api::view::{InstanceView, ListView};
 use serde::Deserialize;
 
@@ -39,10 +40,15 @@ pub(crate) async fn show(State(api): Shared, Name(id): Name) -> Answer<Json<Inst
     Ok(Json(view(&api, &*get(&api, &id)?)))
 }
 
-/// `DELETE /instances/{id}`: 202, for it is stopped first; the next pass replaces it.
+/// `DELETE /instances/{id}`: 202 once it is written down, for it is stopped first; the next pass replaces it.
 pub(crate) async fn delete(State(api): Shared, Name(id): Name) -> Answer<StatusCode> {
-    api.engine.delete_instance(&get(&api, &id)?);
-    Ok(StatusCode::ACCEPTED)
+    if api.engine.delete_instance(&get(&api, &id)?).await {
+        return Ok(StatusCode::ACCEPTED);
+    }
+    let detail = format!(
+        "the store does not answer: that instance {id} is to go is not written down yet, and a crash would forget it"
+    );
+    Err(Refusal::new(Code::Unavailable, detail))
 }
 
 /// The instance of that id.

@@ -1,6 +1,7 @@
 //! An engine that notes what it is told and answers from a script.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Fake {
     pub(super) answers: Mutex<VecDeque<Result<Answer, RouteError>>>,
     /// What a check finds; none where nothing runs.
     pub(super) check: Mutex<Option<CheckRecord>>,
+    /// Whether the store takes no deletion of an instance.
+    pub(super) forgets_deletions: AtomicBool,
 }
 
 impl Fake {
@@ -57,8 +60,9 @@ impl Engine for Fake {
         self.note(format!("backend {backend}"));
     }
 
-    fn delete_instance(&self, cell: &Arc<Cell>) {
+    async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
         self.note(format!("delete instance {}", cell.id));
+        !self.forgets_deletions.load(Ordering::Relaxed)
     }
 
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {

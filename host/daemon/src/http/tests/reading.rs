@@ -1,5 +1,7 @@
 //! What is shown of servers, instances, checks and the whole.
 
+use std::sync::atomic::Ordering;
+
 use axum::http::StatusCode;
 use mcpd_core::check::{FailureKind, Verdict};
 use serde_json::json;
@@ -114,6 +116,9 @@ async fn an_instance_is_deleted_by_the_engine() {
     fixture.put(running("a1"));
     assert_eq!(fixture.ask("DELETE", "/api/v1/instances/a1", "").await.status, StatusCode::ACCEPTED);
     assert_eq!(fixture.engine.take_told(), ["delete instance a1"]);
+    fixture.engine.forgets_deletions.store(true, Ordering::Relaxed);
+    let reply = fixture.ask("DELETE", "/api/v1/instances/a1", "").await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "a crash would forget it");
 }
 
 #[tokio::test(start_paused = true)]
