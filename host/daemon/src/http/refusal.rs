@@ -144,6 +144,7 @@ impl From<NotChecked> for Refusal {
     fn from(error: NotChecked) -> Self {
         let code = match &error {
             NotChecked::NotRunning { .. } => Code::InstanceNotRunning,
+            NotChecked::NotConnected { .. } => Code::NotConnected,
             NotChecked::Disabled { .. } => Code::ChecksDisabled,
         };
         Self::of(code, &error)
