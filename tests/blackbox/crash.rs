@@ -64,7 +64,7 @@ async fn rounds(moment: Moment) {
             daemon.instance("steady", is_healthy).await;
         }
         if matches!(moment, Moment::Stop) {
-            daemon.ctl("delete server stubborn").await.done();
+            daemon.ctl("delete server stubborn --no-wait").await.done();
         }
         let daemon = if matches!(moment, Moment::Boot) {
             daemon.kill();

@@ -144,6 +144,12 @@ codes! {
     /// A check or call of an instance that is not RUNNING.
     InstanceNotRunning = "instance_not_running", 409, "The instance is not running",
         "`mcpctl why` says what it waits for";
+    /// A call or check through an instance that runs and has no connection now.
+    NotConnected = "not_connected", 409, "The instance is not connected",
+        "`mcpctl describe` shows what became of its connection; mcpd opens it again by itself where it can";
+    /// A check where the manifest says that there are none.
+    ChecksDisabled = "checks_disabled", 409, "The checks are disabled",
+        "take healthCheck.disabled out of the manifest and apply it";
     /// `If-Match` names another version.
     VersionMismatch = "version_mismatch", 412, "It was changed in the meantime",
         "read it again and repeat the change";
@@ -155,6 +161,8 @@ codes! {
     WrongHost = "wrong_host", 421, "The request is for another host", "";
     /// A manifest with mistakes; `errors` has them all.
     Invalid = "invalid_manifest", 422, "The manifest has mistakes", "";
+    /// A request that can be read and asks for what cannot be; `errors` has every mistake.
+    InvalidRequest = "invalid_request", 422, "The request has mistakes", "";
     /// An apply of an empty list.
     NothingToApply = "nothing_to_apply", 422, "There is nothing to apply", "";
     /// A secret backend that is unknown, or that needs itself (behaviour 3.5).

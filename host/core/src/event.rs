@@ -88,7 +88,7 @@ impl EventLog {
 
     /// Adds an event; one that repeats the last raises its count instead of pushing history out.
     pub fn push(&mut self, mut draft: EventDraft, now: Timestamp) {
-        draft.message.truncate(draft.message.floor_char_boundary(EVENT_MESSAGE_BYTES_MAX));
+        draft.message = bounded(draft.message);
         if let Some(last) = self.0.back_mut()
             && (last.event_type, last.reason.as_str(), &last.message)
                 == (draft.event_type, draft.reason, &draft.message)
@@ -123,6 +123,12 @@ impl EventLog {
             self.0.pop_front();
         }
     }
+}
+
+/// Words from outside, no longer than [`EVENT_MESSAGE_BYTES_MAX`].
+pub(crate) fn bounded(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(EVENT_MESSAGE_BYTES_MAX));
+    words
 }
 
 #[cfg(test)]

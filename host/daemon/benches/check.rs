@@ -94,7 +94,8 @@ async fn prepare() -> Bench {
     let end = CancellationToken::new();
     let host = ProbeHost::new(HostConfig::default()).expect("a host");
     let probes = Probes::load(host, Limits::default()).await.expect("the built-in probes");
-    let checks = Arc::new(Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), metrics, probes));
+    let checks = Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), metrics, probes, store);
+    let checks = Arc::new(checks);
     let desired = Desired::from_row(&row, &Defaults::default()).expect("a manifest");
     board.put_server(desired);
     let cell = connect(&clock).await;

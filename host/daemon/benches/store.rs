@@ -1,6 +1,6 @@
 //! What it costs to write down what became of instances. `cargo bench -p mcpd --bench store`.
 //!
-//! Nothing on the way of a check or a call waits for these; a start attempt does, twice.
+//! Nothing on the way of a check or a call waits for these; a start attempt does.
 
 use std::time::Duration;
 

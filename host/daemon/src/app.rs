@@ -68,12 +68,16 @@ impl App {
     /// Opens what is kept, loads the probes, ends what an earlier mcpd left, and starts to drive.
     ///
     /// # Errors
-    /// Anything without which mcpd could not tell the truth: a folder in use, a store of a newer mcpd, a
+    /// Anything without which mcpd could not tell the truth: a store of a newer mcpd, a
     /// missing key, processes that will not go. The words name it.
-    pub async fn start(config: Config, environment: &Environment) -> anyhow::Result<Arc<Self>> {
-        let folder = DataDir::open(&config.data.dir)?;
+    pub async fn start(
+        config: Config,
+        folder: DataDir,
+        environment: &Environment,
+    ) -> anyhow::Result<Arc<Self>> {
         let parts = open(&config, &folder, environment).await?;
         let probes = load_probes(&config, &folder).await?;
+        probes.compile_durations().for_each(|duration| parts.metrics.probe_compiled(duration));
         let app = Arc::new(Self::assemble(config, folder, parts, probes)?);
         app.run_background();
         app.works.fleet.boot().await?;
@@ -164,7 +168,8 @@ impl App {
 
 async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> anyhow::Result<Parts> {
     let clock = Clock::system();
-    let sqlite = SqliteStore::open(&folder.database()).await?;
+    let database = config.store.path.as_ref().map(|path| folder.path().join(path));
+    let sqlite = SqliteStore::open(&database.unwrap_or_else(|| folder.database())).await?;
     let store: Arc<dyn Store> = Arc::new(sqlite.clone());
     let key = SealedKey::unlock(folder, &*store).await?;
     let backends = Backends::new(Arc::clone(&store), &key, served(environment));
@@ -185,8 +190,8 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
 
 fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken) -> anyhow::Result<Works> {
     let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
-    let checks =
-        Checks::new(Arc::clone(board), parts.ledger.clone(), clock.clone(), Arc::clone(metrics), probes);
+    let (ledger, store) = (parts.ledger.clone(), Arc::clone(&parts.store));
+    let checks = Checks::new(Arc::clone(board), ledger, clock.clone(), Arc::clone(metrics), probes, store);
     let checks = Arc::new(checks);
     let context = Context {
         board: Arc::clone(board),
@@ -261,4 +266,39 @@ async fn load_probes(config: &Config, folder: &DataDir) -> anyhow::Result<Probes
         .with_memory_bytes(usize::try_from(config.probes.memory_mib)? * MIB)
         .with_calls(config.probes.calls);
     Probes::load(host, limits).await.context("no check can be made")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn compilations_are_counted_and_a_backend_that_is_gone_leaves_no_series() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataDir::open(&parent.path().join("data")).unwrap();
+        let app = App::start(Config::default(), folder, &Environment::default()).await.unwrap();
+        let failure = mcpd_core::env::SecretFailure::KeyNotFound;
+        for backend in ["sealed", "gone"] {
+            app.parts.metrics.secret_failure(backend, &failure);
+        }
+        app.works.backend_changed("gone").await;
+        let text = app.works.metrics().await;
+        assert!(text.contains("mcpd_probe_compile_seconds_count 2"), "{text}");
+        assert!(text.contains(r#"backend="sealed""#) && !text.contains(r#"backend="gone""#), "{text}");
+        app.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_database_is_where_the_configuration_says() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataDir::open(&parent.path().join("data")).unwrap();
+        let mut config = Config::default();
+        for path in [PathBuf::from("kept.db"), parent.path().join("elsewhere.db")] {
+            config.store.path = Some(path.clone());
+            let parts = open(&config, &folder, &Environment::default()).await.unwrap();
+            parts.sqlite.close().await;
+            assert!(folder.path().join(path).exists());
+        }
+        assert!(!folder.database().exists());
+    }
 }

@@ -8,7 +8,7 @@
 //! | `admin.token` | the bearer token of the API |
 //! | `daemon.json` | URL and pid while mcpd serves |
 //! | `compiled/` | compiled probes |
-//! | `run/` | sockets and working folders of what runs |
+//! | `run/` | working folders of what runs |
 
 mod private;
 
@@ -40,7 +40,8 @@ const SMALL_FILE_BYTES_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    lock: Flock<File>,
+    /// Gives the folder to the next mcpd when it is dropped.
+    _lock: Flock<File>,
 }
 
 /// What `daemon.json` says to programs of the same user.
@@ -84,14 +85,6 @@ pub enum DataDirError {
     },
 }
 
-/// Where the data folder is when nobody says so: `$XDG_DATA_HOME/mcpd`, else `$HOME/.local/share/mcpd`.
-/// A relative `XDG_DATA_HOME` does not count, as its specification asks.
-pub fn default_path(xdg_data_home: Option<&Path>, home: Option<&Path>) -> Option<PathBuf> {
-    let absolute = |path: &&Path| path.is_absolute();
-    let xdg = xdg_data_home.filter(absolute).map(Path::to_owned);
-    xdg.or_else(|| Some(home.filter(absolute)?.join(".local/share"))).map(|path| path.join("mcpd"))
-}
-
 impl DataDir {
     /// Creates the folder where it is not there (mode 0700), and takes its lock.
     ///
@@ -105,7 +98,7 @@ impl DataDir {
         for name in ["compiled", "run"] {
             make_folder(&path.join(name))?;
         }
-        Ok(Self { path, lock })
+        Ok(Self { path, _lock: lock })
     }
 
     /// The folder itself, absolute.
@@ -123,7 +116,7 @@ impl DataDir {
         self.path.join("compiled")
     }
 
-    /// Sockets and working folders of what runs; mode 0700.
+    /// Working folders of what runs; mode 0700.
     pub fn run(&self) -> PathBuf {
         self.path.join("run")
     }
@@ -181,12 +174,6 @@ impl DataDir {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
             _ => Ok(()),
         }
-    }
-
-    /// Gives the folder to the next mcpd; dropping does the same without a word.
-    pub fn release(self) -> Result<(), DataDirError> {
-        let path = self.path;
-        self.lock.unlock().map(drop).map_err(|(_, errno)| failed("unlock", &path)(errno.into()))
     }
 }
 

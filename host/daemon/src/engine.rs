@@ -65,6 +65,9 @@ impl Engine for Works {
     async fn backend_changed(&self, backend: &str) {
         match self.store.list_backends().await {
             Ok(rows) => {
+                if !rows.iter().any(|row| row.name == backend) {
+                    self.metrics.forget_backend(backend);
+                }
                 *self.withheld.lock().unwrap_or_else(PoisonError::into_inner) = withheld_prefixes(&rows);
             }
             Err(error) => tracing::error!(%error, "secret backends not read"),
@@ -74,6 +77,10 @@ impl Engine for Works {
 
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
         self.fleet.delete_instance(cell).await
+    }
+
+    fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
+        self.router.pick(server)
     }
 
     async fn call(

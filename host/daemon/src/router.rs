@@ -96,6 +96,14 @@ impl Router {
         })
     }
 
+    /// The replica whose turn it is, for calls that belong together.
+    ///
+    /// # Errors
+    /// When none is Ready.
+    pub fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
+        self.ready(server).map(|(cell, _)| cell.id.clone())
+    }
+
     fn named(&self, server: &ServerCell, id: &str) -> Result<(Arc<Cell>, Connection), RouteError> {
         let found = self.board.find_instance(id).filter(|cell| cell.server == server.name);
         let Some(cell) = found else {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::config::{Config, Environment};
+use crate::data_dir::DataDir;
 use crate::{http, up};
 
 /// Serves until a signal ends it. Applies `files` once it listens, and shows what becomes of them.
@@ -21,10 +22,14 @@ pub async fn serve(
     environment: Environment,
     files: Option<Vec<PathBuf>>,
 ) -> anyhow::Result<()> {
+    warn_of_keys_without_effect(&config);
+    // The lock first: a second mcpd is to hear of the folder it shares, not only of the port. Then the port,
+    // before anything is started that would have to be stopped again.
+    let folder = DataDir::open(&config.data.dir)?;
     let address = config.listen.address;
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let files = files.map(|files| up::read(&files)).transpose()?;
-    let app = App::start(config, &environment).await?;
+    let app = App::start(config, folder, &environment).await?;
     let address = listener.local_addr()?;
     let url = format!("http://{address}");
     app.publish(&url)?;
@@ -46,6 +51,13 @@ pub async fn serve(
     outcome.and(stopped)
 }
 
+fn warn_of_keys_without_effect(config: &Config) {
+    let keys = config.runtime.without_effect();
+    if !keys.is_empty() {
+        tracing::warn!(keys = keys.join(", "), "has no effect in this version: no container engine");
+    }
+}
+
 /// The first SIGINT or SIGTERM ends mcpd in order. The second one ends it at once; the guardians of its servers
 /// then end them.
 fn watch_signals(end: CancellationToken) -> anyhow::Result<()> {
@@ -65,4 +77,28 @@ fn watch_signals(end: CancellationToken) -> anyhow::Result<()> {
         std::process::exit(130);
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_mcpd_hears_of_the_folder_before_the_port() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = DataDir::open(&parent.path().join("data")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut config = Config::default();
+        config.data.dir = first.path().to_owned();
+        config.listen.address = listener.local_addr().unwrap();
+        let refused = async || {
+            let served = serve(config.clone(), Environment::default(), None).await;
+            served.unwrap_err().to_string()
+        };
+        let words = refused().await;
+        assert!(words.starts_with("the data folder ") && words.contains("in use by another mcpd"), "{words}");
+        drop(first);
+        let words = refused().await;
+        assert_eq!(words, format!("cannot listen on {}", config.listen.address));
+    }
 }

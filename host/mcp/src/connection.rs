@@ -95,13 +95,9 @@ impl Connection {
         self.0.session.version.as_str()
     }
 
-    /// Whether each request stands for itself (2026-07-28 and later): no `initialize`, no `ping`.
-    pub fn is_stateless(&self) -> bool {
-        !self.0.session.version.has_initialize()
-    }
-
     /// What the server said of itself in the handshake: a JSON object with those of `serverInfo`,
-    /// `capabilities` and `instructions` that it gave, untouched.
+    /// `capabilities` and `instructions` that it gave, untouched. 256 KiB at most: a member for which there is
+    /// no room is left out, and its length told in the log.
     pub fn server_info(&self) -> &str {
         &self.0.session.server_info
     }

@@ -193,6 +193,22 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// The same error, with the server's own words in it changed. They are as long as a message may be and may
+    /// hold secrets, so whoever shows them masks and then cuts them.
+    #[must_use]
+    pub fn map_words(mut self, change: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Silent { .. } | Self::Lost { .. } => {}
+            Self::Refused { words, .. } => *words = change(words),
+            Self::RefusedBoth { initialize, discover, .. } => {
+                (*initialize, *discover) = (change(initialize), change(discover));
+            }
+            Self::Version { spoken, .. } => *spoken = change(spoken),
+            Self::Protocol { what, .. } => *what = change(what),
+        }
+        self
+    }
+
     /// What a check makes of it.
     pub fn kind(&self) -> FailureKind {
         match self {

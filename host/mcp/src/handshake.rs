@@ -24,6 +24,8 @@ const SILENCE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A server that has refused `initialize` is awake and has this long to answer; rmcp waits as long.
 const DISCOVERY: Duration = Duration::from_secs(10);
+/// What is kept of a server's own account of itself: generous for a manual, and 200 servers stay small.
+const SERVER_INFO_BYTES_MAX: usize = 256 << 10;
 /// The first revision without `initialize`, the only one of its kind so far.
 const STATELESS: ProtocolVersion = ProtocolVersion::NO_INITIALIZE;
 
@@ -157,7 +159,22 @@ impl Greeting<'_> {
         self.link.notify(frame::notification("notifications/initialized", None));
         // A server may answer with the stateless revision; from here on it wants what that one wants.
         let meta = (!version.has_initialize()).then(|| meta::members(&version, &self.options.client));
-        Ok(Session { version, meta, server_info: about.to_json(about.server_info) })
+        Ok(Session { version, meta, server_info: self.kept(&about, about.server_info) })
+    }
+
+    /// What a server says of itself, as far as there is room; what is left out is told in its log.
+    fn kept(&self, about: &About<'_>, server_info: Option<&RawValue>) -> String {
+        let mut room = SERVER_INFO_BYTES_MAX;
+        let members = about.members(server_info).into_iter().filter_map(|(name, value)| {
+            let value = value?.get();
+            let left = room.checked_sub(value.len());
+            if left.is_none() {
+                (self.link.noise)(&format!("left out the server's {name} of {} bytes", value.len()));
+            }
+            room = left?;
+            Some(format!("\"{name}\":{value}"))
+        });
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 
     /// The newer era.
@@ -176,7 +193,7 @@ impl Greeting<'_> {
             return Err(self.other_version(&versions.join(", ")));
         }
         let server_info = about.server_info.or(about.meta.as_ref().and_then(|meta| meta.server_info));
-        Ok(Session { version: STATELESS, meta: Some(meta), server_info: about.to_json(server_info) })
+        Ok(Session { version: STATELESS, meta: Some(meta), server_info: self.kept(&about, server_info) })
     }
 
     async fn call(
@@ -273,15 +290,13 @@ struct AboutMeta<'a> {
     server_info: Option<&'a RawValue>,
 }
 
-impl About<'_> {
-    fn to_json(&self, server_info: Option<&RawValue>) -> String {
-        let members = [
+impl<'a> About<'a> {
+    /// What is kept, the most important first.
+    fn members(&self, server_info: Option<&'a RawValue>) -> [(&'static str, Option<&'a RawValue>); 3] {
+        [
             ("serverInfo", server_info),
             ("capabilities", self.capabilities),
             ("instructions", self.instructions),
-        ];
-        let given =
-            members.iter().filter_map(|(name, value)| Some(format!("\"{name}\":{}", (*value)?.get())));
-        format!("{{{}}}", given.collect::<Vec<_>>().join(","))
+        ]
     }
 }

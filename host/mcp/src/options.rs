@@ -10,8 +10,9 @@ use rmcp::model::ProtocolVersion;
 /// below 2^53, the last integer that JavaScript servers hold exactly.
 pub const ID_START_MAX: u64 = 1 << 52;
 
-/// Takes the lines of stdout that are not JSON-RPC; they belong into the instance's log. It is called
-/// by the reading task, so it must not block.
+/// Takes the lines of stdout that are not JSON-RPC, and words about what was left out of an answer; they belong
+/// into the instance's log, masked and then cut: a line is as long as [`Limits::message_bytes`] at most. It is
+/// called by the reading task, so it must not block.
 pub type Noise = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How to open a connection.

@@ -16,9 +16,6 @@ use crate::link::Link;
 use crate::outbox::Purpose;
 use crate::traffic::count;
 
-/// A longer line that is not JSON-RPC goes to the log cut off.
-const NOISE_BYTES_MAX: usize = 4 << 10;
-
 /// Reads until stdout ends, then ends the connection.
 pub(crate) async fn read(mut stdout: impl AsyncRead + Unpin, link: Arc<Link>) {
     let mut lines = Lines::new(link.limits.message_bytes);
@@ -99,7 +96,8 @@ fn take_answer(link: &Link, id: Option<u64>, envelope: &Envelope<'_>) -> bool {
 }
 
 /// An oversized line is most likely an answer, and its id stands at one of its ends. A number that only
-/// looks like an id does no harm: ids start at a random place among 2^52.
+/// looks like an id does no harm: ids start at a random place among 2^52. Of one of nobody only the length is
+/// told: its start could end within a secret.
 fn take_oversized(link: &Link, skipped: &Oversized) {
     count(&link.counters.oversized_lines);
     let ids = ids_in(&skipped.head).chain(ids_in(&skipped.tail));
@@ -108,7 +106,8 @@ fn take_oversized(link: &Link, skipped: &Oversized) {
             return;
         }
     }
-    take_noise(link, &skipped.head);
+    count(&link.counters.noise_lines);
+    (link.noise)(&format!("skipped a line of {} bytes", skipped.bytes));
 }
 
 fn ids_in(bytes: &[u8]) -> impl Iterator<Item = u64> {
@@ -120,9 +119,10 @@ fn ids_in(bytes: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
+/// Hands on the whole line, for a secret in it could not be recognised by its first half.
 fn take_noise(link: &Link, bytes: &[u8]) {
     count(&link.counters.noise_lines);
-    (link.noise)(&String::from_utf8_lossy(&bytes[..bytes.len().min(NOISE_BYTES_MAX)]));
+    (link.noise)(&String::from_utf8_lossy(bytes));
 }
 
 /// Takes element by element, so that a long array costs no memory; `false` when none was a message.

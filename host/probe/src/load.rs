@@ -10,6 +10,7 @@ use mcpd_core::check::{Inconclusive, Verdict};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -119,24 +120,28 @@ impl Loader {
 
     fn link(&self, digest: String, component: &[u8]) -> Result<Code, LoadError> {
         let world = contract::inspect(component)?;
-        let compiled = self.code(&digest, component)?;
+        let (compiled, compile_duration) = self.code(&digest, component)?;
         let slots = slots(&compiled);
         let pre = self.linker.instantiate_pre(&compiled).map_err(|error| LoadError::Types(error.into()))?;
         let pre = ProbePre::new(pre).map_err(|error| LoadError::Types(error.into()))?;
         let contract_version = world.contract_version;
-        Ok(Code { pre, digest, contract_version, component_bytes: component.len(), slots })
+        Ok(Code { pre, digest, contract_version, component_bytes: component.len(), slots, compile_duration })
     }
 
-    fn code(&self, digest: &str, component: &[u8]) -> Result<Component, LoadError> {
+    /// The code, and how long it took to compile where it was not kept.
+    fn code(&self, digest: &str, component: &[u8]) -> Result<(Component, Option<Duration>), LoadError> {
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.find(&self.engine, digest)) {
-            return Ok(code);
+            return Ok((code, None));
         }
+        let begun = Instant::now();
         let compiler = engine::compile_engine().map_err(|error| LoadError::Host(error.into()))?;
         let code =
             compiler.precompile_component(component).map_err(|error| LoadError::Compile(error.into()))?;
         drop(compiler);
+        let duration = begun.elapsed();
         self.keep(digest, &code);
-        cache::load(&self.engine, &code).map_err(|error| LoadError::Host(error.into()))
+        let code = cache::load(&self.engine, &code).map_err(|error| LoadError::Host(error.into()))?;
+        Ok((code, Some(duration)))
     }
 
     /// A cache that can not be written costs time and nothing else.

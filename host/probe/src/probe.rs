@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::answer;
 use crate::context::CheckContext;
@@ -30,6 +31,8 @@ pub(crate) struct Code {
     pub(crate) component_bytes: usize,
     /// Slots of the pool that one instance takes.
     pub(crate) slots: u32,
+    /// None where compiled code was kept.
+    pub(crate) compile_duration: Option<Duration>,
 }
 
 impl Probe {
@@ -46,6 +49,11 @@ impl Probe {
     /// Size of the component.
     pub fn component_bytes(&self) -> usize {
         self.code.component_bytes
+    }
+
+    /// How long it took to compile; `None` where compiled code was kept.
+    pub fn compile_duration(&self) -> Option<Duration> {
+        self.code.compile_duration
     }
 
     /// What one check of it may use.

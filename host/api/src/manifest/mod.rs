@@ -30,7 +30,7 @@ pub use server::{
 };
 
 use crate::FieldError;
-use crate::mistakes::{Mistakes, not_one_of, refuse_nul};
+use crate::mistakes::{Mistakes, refuse_nul};
 use crate::reader::Reader;
 
 /// What a manifest is about; the word of `kind`.
@@ -210,9 +210,4 @@ fn read_name(reader: &mut Reader<'_>, context: &Context) -> String {
         _ => {}
     }
     wanted.clone()
-}
-
-/// The words of a kind that is not known, for programs that take it as an argument.
-pub fn unknown_kind(word: &str) -> String {
-    not_one_of(word, Kind::ALL.iter().map(|kind| kind.as_str()))
 }

@@ -23,7 +23,7 @@ pub use instance::{
 pub use mcp::{McpAnswer, McpCallRequest, McpError, ToolView};
 pub use probe::ProbeView;
 pub use secret::{BackendHealth, SecretBackendView, SecretView};
-pub use server::{ServerStatus, ServerView};
+pub use server::{BEING_DELETED, ServerStatus, ServerView};
 pub use status::{InstanceCounts, PartState, PartView, ServerCounts, StatusView};
 pub use why::{HealthView, WhyView};
 

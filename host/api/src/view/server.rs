@@ -51,6 +51,16 @@ pub struct ServerStatus {
     pub updated_at: Timestamp,
 }
 
+/// How `rollout` begins while a server is being deleted.
+pub const BEING_DELETED: &str = "being deleted";
+
+impl ServerStatus {
+    /// Whether the server is being deleted: it is gone when its instances are.
+    pub fn is_being_deleted(&self) -> bool {
+        self.rollout.as_ref().is_some_and(|words| words.starts_with(BEING_DELETED))
+    }
+}
+
 /// The names of [`ServerStatus`] on the wire.
 const STATUS_FIELDS: [&str; 12] = [
     "id",

@@ -46,6 +46,9 @@ pub(crate) fn row(view: &ServerView, now: Timestamp, is_wide: IsWide) -> Vec<Cel
 
 fn ready(view: &ServerView, spec: &ServerManifest) -> Cell {
     let text = format!("{}/{}", view.status.ready_replicas, spec.replicas);
+    if view.status.is_being_deleted() {
+        return Cell::painted(format!("{text} (deleting)"), Colour::Red);
+    }
     if view.status.ready_replicas < spec.replicas { Cell::painted(text, Colour::Red) } else { text.into() }
 }
 

@@ -1,9 +1,12 @@
 //! `mcpctl delete`: deletes things by name, or what files name.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mcpd_api::manifest::Kind;
 use reqwest::Method;
+use serde::de::IgnoredAny;
+use tokio::time::Instant;
 
 use super::manifests;
 use crate::Session;
@@ -12,10 +15,17 @@ use crate::resource::Resource;
 use crate::target::Target;
 use crate::trouble::{Done, Trouble};
 
+/// Long enough for every server to be stopped step by step (behaviour 5.5), and for a queue of them.
+const GONE_WITHIN: Duration = Duration::from_mins(1);
+
+/// Between two looks: short for a person, long for the daemon.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Arguments of `delete`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-A deleted instance is replaced; delete its server, or set replicas to 0, to be rid of it.
+A deleted instance is replaced; delete its server, or set replicas to 0, to be rid of it. The exit code \
+is 6 when a server or an instance is not gone after 60 s.
 
 Examples:
   mcpctl delete server demo
@@ -28,17 +38,58 @@ pub(crate) struct Args {
     /// Delete what these files name
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Do not wait until servers and instances are gone
+    #[arg(long)]
+    no_wait: bool,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Done {
-    for (resource, name) in targets(&args)? {
-        if resource == Resource::Events {
-            return Err(Trouble::Usage("events cannot be deleted".to_owned()));
+    let targets = targets(&args)?;
+    if targets.iter().any(|(resource, _)| *resource == Resource::Events) {
+        return Err(Trouble::Usage("events cannot be deleted".to_owned()));
+    }
+    let mut accepted = Vec::new();
+    let mut refused = Ok(());
+    for (resource, name) in targets {
+        let path = format!("{}/{}", resource.path(), segment(&name));
+        refused = session.client.send(Method::DELETE, &path).await;
+        if refused.is_err() {
+            break;
         }
-        session.client.send(Method::DELETE, &format!("{}/{}", resource.path(), segment(&name))).await?;
-        session.output.line(&format!("{}/{name} deleted", resource.singular()))?;
+        accepted.push((resource, name, path));
+    }
+    // All of them go at the same time, and what was accepted is told also where the next was refused.
+    let told = tell(&accepted, &args, session).await;
+    refused.and(told)
+}
+
+async fn tell(accepted: &[(Resource, String, String)], args: &Args, session: &Session) -> Done {
+    let end = Instant::now() + GONE_WITHIN;
+    for (resource, name, path) in accepted {
+        let words = format!("{}/{name}", resource.singular());
+        let is_gone_at_once = !matches!(resource, Resource::Servers | Resource::Instances);
+        if is_gone_at_once {
+            session.output.line(&format!("{words} deleted"))?;
+        } else if args.no_wait {
+            session.output.line(&format!("{words} is being deleted"))?;
+        } else {
+            let gone = tokio::time::timeout_at(end, until_gone(path, session)).await;
+            gone.map_err(|_| Trouble::NotPassed(format!("{words} is being deleted and not gone yet")))??;
+            session.output.line(&format!("{words} deleted"))?;
+        }
     }
     Ok(())
+}
+
+/// Its processes are stopped first, and their end is proved: then there is no such thing any more.
+async fn until_gone(path: &str, session: &Session) -> Done {
+    loop {
+        match session.client.get::<IgnoredAny>(path, &[]).await {
+            Err(Trouble::Answer(problem)) if problem.status == 404 => return Ok(()),
+            other => other?,
+        };
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// What to delete; of files the last first, because what others refer to stands before them.

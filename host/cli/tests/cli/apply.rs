@@ -1,10 +1,11 @@
 //! `apply` and `delete`.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fake::Fake;
+use crate::fake::{Fake, server};
 use crate::run::{mcpctl, with_stdin};
 
 const APPLY: &str = "POST /apply?dryRun=false&prune=false";
@@ -131,4 +132,19 @@ async fn things_are_deleted_by_name_and_by_file() {
     let ended = with_stdin(&fake, "delete -f -", stdin).await;
     assert_eq!(ended.stdout, "server/a deleted\nsecret/s deleted\n");
     assert_eq!(mcpctl(&fake, "delete srv/nobody").await.code, 3);
+    let ended = mcpctl(&fake, "delete srv a nobody b").await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, "server/a deleted\n"));
+}
+
+#[tokio::test]
+async fn what_is_not_gone_yet_is_not_called_deleted() {
+    let fake = Fake::start().await;
+    fake.text("DELETE /servers/a", "").text("DELETE /instances/k3v9x2", "");
+    fake.json("GET /servers/a", server("a"));
+    let quick = mcpctl(&fake, "delete srv a --no-wait").await;
+    assert_eq!((quick.code, quick.stdout.as_str()), (0, "server/a is being deleted\n"));
+    let quick = mcpctl(&fake, "delete instance k3v9x2 --no-wait").await;
+    assert_eq!(quick.stdout, "instance/k3v9x2 is being deleted\n");
+    let waiting = tokio::time::timeout(Duration::from_millis(500), mcpctl(&fake, "delete srv a")).await;
+    assert!(waiting.is_err(), "it is there as long as the fake says so");
 }

@@ -119,6 +119,18 @@ async fn servers_have_a_table_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_being_deleted_is_shown_as_such() {
+    let fake = Fake::start().await;
+    let mut going = server("demo");
+    going["rollout"] = json!("being deleted, 1 instances are left");
+    fake.json("GET /servers", items(&[going]));
+    insta::assert_snapshot!(mcpctl(&fake, "get servers").await.stdout, @"
+    NAME  READY           FUNCTIONAL  RUNS              AGE
+    demo  1/1 (deleting)  1/1         mcpd demo-server  1m
+    ");
+}
+
+#[tokio::test]
 async fn secrets_and_backends_are_listed_without_values() {
     let fake = Fake::start().await;
     let dates = json!({"version": 1, "createdAt": seconds_ago(7200), "updatedAt": seconds_ago(7200)});

@@ -6,7 +6,7 @@ use super::{AfterStop, AttemptError, AttemptReason, Count, Exit, Instance, Momen
 use crate::backoff::{Chance, Schedule};
 use crate::check::Verdict;
 use crate::conditions::ConditionType;
-use crate::event::EVENTS_MAX;
+use crate::event::{EVENT_MESSAGE_BYTES_MAX, EVENTS_MAX};
 use crate::fixture::{
     at, check, checked, connected, exited, failed, fresh, missing_secret, moment, ready, revision, running,
 };
@@ -248,4 +248,15 @@ fn rule_2_5_the_error_stays_until_a_start_succeeds_or_a_change_makes_it_a_thing_
     let ill = ready(fresh()).stopping(AfterStop::Fail(unhealthy()), "unhealthy", at(1));
     assert_eq!(words(&ill), Some(unhealthy().message));
     assert_eq!(words(&again.stopping(AfterStop::Remove, "deleted", at(42))), None);
+}
+
+#[test]
+fn the_words_of_a_failed_attempt_are_no_longer_than_those_of_an_event() {
+    let words = || "ä".repeat(9999);
+    let fail = || AfterStop::Fail(AttemptError { reason: AttemptReason::StartFailed, message: words() });
+    for instance in
+        [running(fresh()).disconnected(words(), at(1)), running(fresh()).stopping(fail(), "refused", at(1))]
+    {
+        assert!(!format!("{instance:?}").contains(&"ä".repeat(EVENT_MESSAGE_BYTES_MAX / 2 + 1)));
+    }
 }

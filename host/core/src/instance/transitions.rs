@@ -13,7 +13,7 @@ use super::{
 use crate::backoff::{Chance, Schedule};
 use crate::conditions::Conditions;
 use crate::env::EnvError;
-use crate::event::{EventDraft, EventLog};
+use crate::event::{EventDraft, EventLog, bounded};
 use crate::health::Health;
 use crate::name::{InstanceId, ServerName};
 use crate::server::Revision;
@@ -104,6 +104,7 @@ impl Instance {
         if self.is_stopping() {
             return self;
         }
+        let message = bounded(message);
         self.events.push(EventDraft::warning("StartFailed", message.clone()), moment.now);
         self.failed(AttemptError { reason: AttemptReason::StartFailed, message }, moment)
     }
@@ -132,6 +133,7 @@ impl Instance {
     /// The connection broke or could not be opened, while the instance runs.
     pub fn disconnected(mut self, error: String, now: Timestamp) -> Self {
         if let Phase::Running(running) = &mut self.phase {
+            let error = bounded(error);
             self.events.push(EventDraft::warning("ConnectionFailed", error.clone()), now);
             running.link = Link::Broken { since: now, error };
         }
@@ -168,6 +170,12 @@ impl Instance {
         }
         self.events.push(EventDraft::normal("Stopping", format!("Stopping: {why}")), now);
         self.last_error = None;
+        let then = match then {
+            AfterStop::Fail(AttemptError { reason, message }) => {
+                AfterStop::Fail(AttemptError { reason, message: bounded(message) })
+            }
+            AfterStop::Remove => AfterStop::Remove,
+        };
         self.phase = Phase::Stopping(Stopping { since: now, then, retry_at: now, error: None });
         self.settle(now)
     }
@@ -175,6 +183,7 @@ impl Instance {
     /// The runtime could not stop it: nothing is started in its place (behaviour 5.3).
     pub fn stop_failed(mut self, message: String, moment: Moment<'_>) -> Self {
         if let Phase::Stopping(stopping) = &mut self.phase {
+            let message = bounded(message);
             stopping.retry_at = after(moment.now, moment.schedule.delay(FIRST_DELAY, moment.chance));
             stopping.error = Some(message.clone());
             self.events.push(EventDraft::warning("StopFailed", message), moment.now);

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use mcpd_api::manifest::{EnvEntry, EnvSource, Launch, Manifest, ServerManifest, Transport};
+use mcpd_probe::builtin;
 
 use super::Existing;
 use crate::secrets::SEALED;
-
-/// The probes that are built in, and the only ones of this version.
-const PROBES: [&str; 2] = ["liveness", "tool-call"];
 
 /// All secrets with their keys, `None` where only their backend knows these.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +78,7 @@ fn without_runtime(manifest: &ServerManifest) -> Vec<&'static str> {
 
 fn without_probe(manifest: &ServerManifest) -> Option<String> {
     let probe = manifest.health_check.as_ref()?.probe.as_ref()?;
-    (!PROBES.contains(&probe.as_str()))
+    // Those that are built in are the only ones of this version.
+    (!builtin::ALL.iter().any(|known| known.name == probe.as_str()))
         .then(|| format!("healthCheck.probe: there is no probe {probe}, so its checks tell nothing"))
 }

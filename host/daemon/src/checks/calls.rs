@@ -27,7 +27,10 @@ impl LiveCalls {
             reason: Cow::Borrowed("rpc-error"),
             code: Some(error.code),
             message: self.redactor.mask(&error.message).into_owned(),
-            data: error.data.as_ref().map(|data| self.redactor.mask(data.get()).into_owned()),
+            data: error
+                .data
+                .as_ref()
+                .and_then(|data| Some(self.redactor.mask_json(data.get())?.into_owned())),
         }
     }
 
@@ -41,19 +44,17 @@ impl LiveCalls {
         }
     }
 
-    /// The text of a result with its secrets masked. A mask inside of a JSON string leaves it JSON; where a
-    /// secret stands as a bare number it would not, and then nothing is handed on.
+    /// The text of a result with its secrets masked; where that cannot be done, nothing is handed on.
     fn masked(&self, result: Box<RawValue>) -> Result<String, CallError> {
         let text = String::from(Box::<str>::from(result));
-        let masked = match self.redactor.mask(&text) {
-            Cow::Borrowed(_) => return Ok(text),
-            Cow::Owned(masked) => masked,
-        };
-        if serde_json::from_str::<&RawValue>(&masked).is_ok() {
-            return Ok(masked);
+        match self.redactor.mask_json(&text) {
+            Some(Cow::Borrowed(_)) => Ok(text),
+            Some(Cow::Owned(masked)) => Ok(masked),
+            None => {
+                let words = "the answer holds a secret where it cannot be masked";
+                Err(CallError::new(FailureKind::Unsupported, "secret-in-answer", words))
+            }
         }
-        let words = "the answer holds a secret where it cannot be masked";
-        Err(CallError::new(FailureKind::Unsupported, "secret-in-answer", words))
     }
 }
 

@@ -10,6 +10,7 @@
 //! another instance's.
 
 mod calls;
+mod memory;
 mod probes;
 mod run;
 #[cfg(test)]
@@ -31,12 +32,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::memory::Memory;
 pub use self::probes::{Probes, ProbesError};
 use self::schedule::{Schedule, next_on_grid};
 use self::watch::Watch;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::state::{Board, Cell, Change, CheckPlan, Ledger};
+use crate::store::Store;
 
 /// Everything about checks, shared by the driver, which says who can be checked, and the API.
 #[derive(Debug)]
@@ -46,6 +49,7 @@ pub struct Checks {
     clock: Clock,
     metrics: Arc<Metrics>,
     probes: Probes,
+    memory: Memory,
     queue: Mutex<Queue>,
     wake: Notify,
 }
@@ -102,9 +106,10 @@ impl Checks {
         clock: Clock,
         metrics: Arc<Metrics>,
         probes: Probes,
+        store: Arc<dyn Store>,
     ) -> Self {
-        let (queue, wake) = (Mutex::default(), Notify::new());
-        Self { board, ledger, clock, metrics, probes, queue, wake }
+        let (queue, wake, memory) = (Mutex::default(), Notify::new(), Memory::new(store));
+        Self { board, ledger, clock, metrics, probes, memory, queue, wake }
     }
 
     /// An instance runs. Until it is connected no check is due, for `startupSeconds` at most (behaviour 6.1).
@@ -140,6 +145,11 @@ impl Checks {
         queue.due.forget(id);
         queue.expiries.forget(id);
         queue.watches.remove(id);
+    }
+
+    /// A server is gone, and with it what probes remember about it.
+    pub fn forget_server(&self, server: &ServerName) {
+        self.memory.forget(server);
     }
 
     /// The health check of a server is another one: counts are dropped, and its instances are checked at once,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mcpd_probe::{Limits, LoadError, Probe, ProbeHost, builtin};
@@ -38,6 +39,11 @@ impl Probes {
     /// The probe of that name.
     pub fn find(&self, name: &str) -> Option<&Arc<Probe>> {
         self.loaded.get(name)
+    }
+
+    /// How long each took to compile that was compiled, and not taken from what is kept.
+    pub fn compile_durations(&self) -> impl Iterator<Item = Duration> {
+        self.loaded.values().filter_map(|probe| probe.compile_duration())
     }
 
     /// What runs them.

@@ -1,5 +1,6 @@
 //! One check of one instance: through its live connection, judged, recorded, folded (behaviour 6.5 to 6.10).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use mcpd_core::check::{CheckRecord, FailureKind, Inconclusive, Verdict};
 use mcpd_core::health::HealthStatus;
 use mcpd_core::instance::{Instance, Link};
+use mcpd_core::secret::{MASK, Redactor};
 use mcpd_core::server::CheckPolicy;
 use mcpd_core::time::{after, words};
 use mcpd_probe::{CheckReport, Probe};
@@ -42,7 +44,7 @@ impl Checks {
             refuse_starting(cell, &plan.policy, at)?;
         }
         let mut record = match (&setting.view, self.probes.find(&plan.probe)) {
-            (Some(view), Some(probe)) => self.probe(at, plan, probe, view).await,
+            (Some(view), Some(probe)) => self.probe(at, cell, plan, probe, view).await,
             (_, None) => self.counted(cell, missing_probe(at, plan)),
             (None, Some(_)) => self.counted(cell, not_connected(at, plan, cell)),
         };
@@ -74,10 +76,21 @@ impl Checks {
         Ok(Setting { plan, run, view })
     }
 
-    async fn probe(&self, at: Timestamp, plan: &CheckPlan, probe: &Probe, view: &View) -> CheckRecord {
+    async fn probe(
+        &self,
+        at: Timestamp,
+        cell: &Cell,
+        plan: &CheckPlan,
+        probe: &Probe,
+        view: &View,
+    ) -> CheckRecord {
         let begun = Instant::now();
-        let report = self.probes.host().check(probe, view.check(plan)).await;
-        concluded((at, begun), plan, probe, view, report)
+        let state = self.memory.recall(&cell.server, &plan.probe).await;
+        let mut report = self.probes.host().check(probe, view.check(plan, state)).await;
+        let writes = std::mem::take(&mut report.state_writes);
+        let record = concluded((at, begun), plan, probe, view, report);
+        self.memory.keep(&cell.server, &plan.probe, writes).await;
+        record
     }
 
     /// A check but for the run of its probe, whose report is given: the daemon's own part of what a check
@@ -161,7 +174,24 @@ fn concluded(
         record.message = format!("{}, while a client's call kept the server busy", record.message);
     }
     view.metrics.done(record.verdict, cost, &record.measures);
-    record.message = view.redactor.mask_owned(record.message);
+    masked(record, &view.redactor)
+}
+
+/// A second lock, for nothing that a guest is told should hold a secret: no word it hands back does.
+fn masked(mut record: CheckRecord, redactor: &Redactor) -> CheckRecord {
+    if redactor.is_empty() {
+        return record;
+    }
+    record.message = redactor.mask_owned(record.message);
+    record.details = record
+        .details
+        .map(|details| redactor.mask_json(&details).map_or_else(|| format!("\"{MASK}\""), Cow::into_owned));
+    for log in &mut record.logs {
+        log.message = redactor.mask_owned(std::mem::take(&mut log.message));
+    }
+    for failure in record.calls.iter_mut().filter_map(|call| call.failure.as_mut()) {
+        failure.message = redactor.mask_owned(std::mem::take(&mut failure.message));
+    }
     record
 }
 
@@ -184,7 +214,7 @@ fn record(at: Timestamp, plan: &CheckPlan, probe: &Probe, report: CheckReport) -
 }
 
 /// A record of a check that could not reach the probe.
-fn unprobed(at: Timestamp, plan: &CheckPlan, verdict: Verdict, message: String) -> CheckRecord {
+fn unprobed(at: Timestamp, probe: &str, verdict: Verdict, message: String) -> CheckRecord {
     CheckRecord {
         at,
         duration: Duration::ZERO,
@@ -192,7 +222,7 @@ fn unprobed(at: Timestamp, plan: &CheckPlan, verdict: Verdict, message: String) 
         message,
         reason: String::new(),
         details: None,
-        probe: plan.probe.clone(),
+        probe: probe.to_owned(),
         digest: String::new(),
         logs: Vec::new(),
         measures: Vec::new(),
@@ -204,7 +234,7 @@ fn unprobed(at: Timestamp, plan: &CheckPlan, verdict: Verdict, message: String) 
 
 fn missing_probe(at: Timestamp, plan: &CheckPlan) -> CheckRecord {
     let words = format!("no probe {} is loaded", plan.probe);
-    unprobed(at, plan, Verdict::Inconclusive(Inconclusive::Missing), words)
+    unprobed(at, &plan.probe, Verdict::Inconclusive(Inconclusive::Missing), words)
 }
 
 /// Until an instance was first Connected, and for `startupSeconds` at most, no check is due, and none that a
@@ -226,5 +256,41 @@ fn not_connected(at: Timestamp, plan: &CheckPlan, cell: &Cell) -> CheckRecord {
         Some(Link::Broken { error, .. }) => format!("not connected: {error}"),
         _ => format!("not connected within {}: the server has not answered yet", words(plan.policy.startup)),
     });
-    unprobed(at, plan, Verdict::Failure(FailureKind::Transport), message)
+    unprobed(at, &plan.probe, Verdict::Failure(FailureKind::Transport), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use mcpd_core::check::{CallFailure, CallRecord, LogLevel, LogLine};
+    use mcpd_core::secret::SecretValue;
+
+    use super::*;
+
+    #[test]
+    fn no_word_of_a_record_holds_a_secret() {
+        let redactor = Redactor::new([&SecretValue::new("s3cr&t<v>alue9".to_owned())]);
+        let escaped = r"s3cr\u0026t\u003cv\u003ealue9";
+        let failure = CallFailure { kind: FailureKind::Tool, message: escaped.to_owned() };
+        let call = CallRecord {
+            method: "tools/call".to_owned(),
+            tool: None,
+            duration: Duration::ZERO,
+            failure: Some(failure),
+            deferred: false,
+        };
+        let empty = unprobed(Timestamp::UNIX_EPOCH, "echo", Verdict::Pass, escaped.to_owned());
+        let record = masked(
+            CheckRecord {
+                details: Some(format!(r#"{{"{escaped}":["{escaped}",1.0]}}"#)),
+                logs: vec![LogLine { level: LogLevel::Info, message: escaped.to_owned() }],
+                calls: vec![call],
+                ..empty
+            },
+            &redactor,
+        );
+        assert_eq!(record.message, MASK);
+        assert_eq!(record.details.unwrap(), r#"{"•••":["•••",1.0]}"#);
+        assert_eq!(record.logs[0].message, MASK);
+        assert_eq!(record.calls[0].failure.as_ref().unwrap().message, MASK);
+    }
 }

@@ -346,3 +346,20 @@ async fn rule_6_12_a_wrong_token_is_not_mended_by_a_restart() {
     bench.pass(Duration::from_mins(5)).await;
     assert_eq!((bench.runtime.asked("demo").len(), bench.only("demo").restarts), (1, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_6_a_secret_that_the_server_escapes_is_in_no_word_of_a_check() {
+    let bench = Bench::boot().await;
+    bench.put_secret("creds", "s3cr&t<v>alue9").await;
+    // A server in Go that tells its configuration as JSON in a text.
+    let words = r#"refused: {"token":"s3cr\u0026t\u003cv\u003ealue9"}"#;
+    bench.runtime.tool("demo", "whoami", OnCall::ToolError(words));
+    let source = json!({"secretRef": {"name": "creds", "key": "token"}});
+    let env = json!([{"name": "TOKEN", "valueFrom": source}]);
+    bench.apply("demo", json!({"env": env, "healthCheck": {"tool": "whoami"}})).await;
+    bench.until_some("demo", is(HealthStatus::Degraded)).await;
+    let check = bench.cell("demo").last_check().unwrap();
+    assert_eq!(check.message, r#"refused: {"token":"•••"}"#);
+    let record = serde_json::to_string(&check).unwrap();
+    assert!(!record.contains("s3cr") && !record.contains("alue9"), "{record}");
+}

@@ -1,5 +1,6 @@
 //! What is kept for an instance between its checks, so that a check has nothing to build.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use mcpd_core::secret::Redactor;
@@ -32,7 +33,6 @@ pub(super) struct View {
     target: Arc<Target>,
     grant: Arc<Grant>,
     calls: Arc<dyn Calls>,
-    state: Arc<State>,
     pub(super) redactor: Redactor,
     pub(super) metrics: CheckMetrics,
 }
@@ -56,7 +56,7 @@ impl View {
             instance: cell.id.to_string(),
             transport: connection.transport().to_owned(),
             protocol_version: Some(connection.protocol_version().to_owned()),
-            server_info: Some(redactor.mask(connection.server_info()).into_owned()),
+            server_info: redactor.mask_json(connection.server_info()).map(Cow::into_owned),
             info: "{}".to_owned(),
             config: plan.config.clone(),
             tool: plan.tool.clone(),
@@ -68,20 +68,19 @@ impl View {
             target: Arc::new(target),
             grant: Arc::new(Grant::new(plan.tool.as_deref(), tools, methods)),
             calls: Arc::new(LiveCalls::new(connection.clone(), redactor.clone())),
-            state: Arc::default(),
             redactor,
             metrics: metrics.checks_of(&cell.server, &plan.probe),
             connection,
         }
     }
 
-    /// One check by that plan.
-    pub(super) fn check(&self, plan: &CheckPlan) -> Check {
+    /// One check by that plan, with what its probe remembers.
+    pub(super) fn check(&self, plan: &CheckPlan, state: Arc<State>) -> Check {
         Check {
             target: Arc::clone(&self.target),
             calls: Arc::clone(&self.calls),
             grant: Arc::clone(&self.grant),
-            state: Arc::clone(&self.state),
+            state,
             timeout: plan.policy.timeout,
             clock: Clock::Real,
         }

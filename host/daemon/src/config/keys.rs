@@ -9,7 +9,7 @@ use super::shape::Shape;
 use super::shape::Shape::{Seconds, Switch, Tables, Text, Texts, Whole, Word};
 use super::values::{
     LOG_FORMATS, RUNTIME_KINDS, data_dir, default_backend, host_name, listen_address, log_filter, log_format,
-    network, optional, passed_variable, runtime_kind, store_url,
+    network, optional, passed_variable, runtime_kind, show_store, store_url,
 };
 
 /// A key of the configuration.
@@ -59,8 +59,8 @@ pub(super) static KEYS: &[Key] = &[
     ),
     key(
         "store.url",
-        "The database, sqlite:PATH; mcpd.db in the data folder where empty",
-        Text { set: store_url, show: |c| c.store.url.clone().unwrap_or_default() },
+        "The database, sqlite:PATH, absolute or in the data folder; mcpd.db where empty",
+        Text { set: store_url, show: |c| show_store(c.store.path.as_deref()) },
     ),
     key(
         "runtime.kind",
@@ -71,7 +71,7 @@ pub(super) static KEYS: &[Key] = &[
         variable: Some("MCPD_NODE_RUNNER_IMAGE"),
         ..key(
             "runtime.nodeRunnerImage",
-            "Image that runs Node packages in a container; empty for none",
+            "Image that runs Node packages in a container; no effect in this version, which has no container engine",
             Text {
                 set: |c, text| optional(&mut c.runtime.node_runner_image, text),
                 show: |c| c.runtime.node_runner_image.clone().unwrap_or_default(),
@@ -82,7 +82,7 @@ pub(super) static KEYS: &[Key] = &[
         variable: Some("MCPD_PYTHON_RUNNER_IMAGE"),
         ..key(
             "runtime.pythonRunnerImage",
-            "Image that runs Python packages in a container; empty for none",
+            "Image that runs Python packages in a container; no effect in this version, which has no container engine",
             Text {
                 set: |c, text| optional(&mut c.runtime.python_runner_image, text),
                 show: |c| c.runtime.python_runner_image.clone().unwrap_or_default(),
@@ -93,7 +93,7 @@ pub(super) static KEYS: &[Key] = &[
         variable: Some("MCPD_MCP_NETWORK"),
         ..key(
             "runtime.network",
-            "Container network of the servers",
+            "Container network of the servers; no effect in this version, which has no container engine",
             Text { set: network, show: |c| c.runtime.network.clone() },
         )
     },

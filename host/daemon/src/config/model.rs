@@ -68,8 +68,8 @@ pub struct Data {
 /// `[store]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Store {
-    /// `sqlite:…`; `None` is `mcpd.db` in the data folder.
-    pub url: Option<String>,
+    /// The database, in the data folder unless it is absolute; `None` is `mcpd.db`.
+    pub path: Option<PathBuf>,
 }
 
 /// `[runtime]`
@@ -96,6 +96,19 @@ impl Default for Runtime {
             network: "mcp-servers".to_owned(),
             process: ProcessRuntime::default(),
         }
+    }
+}
+
+impl Runtime {
+    /// The keys that are set and have no effect in this version, which has no container engine.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let default = Self::default();
+        let keys = [
+            ("runtime.nodeRunnerImage", self.node_runner_image != default.node_runner_image),
+            ("runtime.pythonRunnerImage", self.python_runner_image != default.python_runner_image),
+            ("runtime.network", self.network != default.network),
+        ];
+        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
     }
 }
 

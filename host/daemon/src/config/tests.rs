@@ -41,6 +41,29 @@ impl Home {
     }
 }
 
+#[test]
+fn the_database_is_a_file_and_nothing_else() {
+    let home = Home(TempDir::new().unwrap());
+    let of = |url| home.load(&[("MCPD_STORE_URL", url)]).map(|effective| effective.config.store.path);
+    assert_eq!(of("").unwrap(), None);
+    assert_eq!(of("sqlite:kept.db").unwrap(), Some("kept.db".into()));
+    assert_eq!(of("sqlite:/srv/mcpd.db").unwrap(), Some("/srv/mcpd.db".into()));
+    let refused =
+        ["kept.db", "sqlite:", "sqlite://kept.db", "sqlite::memory:", "sqlite:a.db?mode=ro", "sqlite3:a"];
+    assert!(refused.into_iter().all(|url| of(url).is_err()));
+    let shown = home.load(&[("MCPD_STORE_URL", "sqlite:kept.db")]).unwrap().to_toml();
+    assert!(shown.contains("url = \"sqlite:kept.db\""), "{shown}");
+}
+
+#[test]
+fn what_is_set_for_containers_is_known_to_have_no_effect() {
+    let home = Home(TempDir::new().unwrap());
+    let of = |variables: &[_]| home.load(variables).unwrap().config.runtime.without_effect();
+    assert!(of(&[]).is_empty());
+    let set = [("MCPD_NODE_RUNNER_IMAGE", "node:24"), ("MCPD_MCP_NETWORK", "other")];
+    assert_eq!(of(&set), ["runtime.nodeRunnerImage", "runtime.network"]);
+}
+
 fn flag(name: &'static str, key: &'static str, text: &str) -> Flag {
     Flag { name, key, text: text.to_owned() }
 }

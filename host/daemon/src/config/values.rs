@@ -1,5 +1,7 @@
 //! How the texts of the configuration are understood. No error repeats a value.
 
+use std::path::Path;
+
 use mcpd_api::FieldError;
 use mcpd_api::manifest::{self, Context, Kind};
 use mcpd_core::name::is_dns_label;
@@ -57,9 +59,20 @@ pub(super) fn data_dir(config: &mut Config, text: &str) -> Taken {
 }
 
 pub(super) fn store_url(config: &mut Config, text: &str) -> Taken {
-    let is_sqlite = text.is_empty() || text.starts_with("sqlite:");
-    refuse_unless(is_sqlite, "expected sqlite:PATH, no other database is in this version")?;
-    optional(&mut config.store.url, text)
+    let path = text.strip_prefix("sqlite:");
+    // What SQLite itself would read as a host, an option or a database in memory is no path of a file.
+    let is_plain = |path: &&str| !path.is_empty() && !path.starts_with(['?', ':']) && !path.starts_with("//");
+    let plain = path.filter(is_plain).filter(|path| !path.contains('?'));
+    refuse_unless(
+        text.is_empty() || plain.is_some(),
+        "expected sqlite:PATH, no other database is in this version",
+    )?;
+    config.store.path = plain.map(Into::into);
+    Ok(())
+}
+
+pub(super) fn show_store(path: Option<&Path>) -> String {
+    path.map(|path| format!("sqlite:{}", path.display())).unwrap_or_default()
 }
 
 pub(super) fn runtime_kind(config: &mut Config, text: &str) -> Taken {

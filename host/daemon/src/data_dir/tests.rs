@@ -44,7 +44,7 @@ fn a_second_mcpd_is_refused_with_folder_and_pid_until_the_first_ends() {
             std::process::id()
         )
     );
-    folder.release().unwrap();
+    drop(folder);
     drop(DataDir::open(&path).unwrap());
     DataDir::open(&path).unwrap();
 }
@@ -114,12 +114,4 @@ fn what_is_published_is_taken_back() {
     folder.withdraw().unwrap();
     folder.withdraw().unwrap();
     assert!(!path.exists());
-}
-
-#[test]
-fn the_default_is_the_data_folder_of_xdg() {
-    let path = |text: &'static str| Some(Path::new(text));
-    assert_eq!(default_path(path("/x"), path("/home/me")), Some("/x/mcpd".into()));
-    assert_eq!(default_path(path("x"), path("/home/me")), Some("/home/me/.local/share/mcpd".into()));
-    assert_eq!(default_path(None, None), None);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpd_core::instance::{AfterStop, AttemptError, AttemptReason, Exit};
+use mcpd_core::secret::Redactor;
 use mcpd_mcp::{CloseReason, ConnectError, ConnectOptions, Connection, ID_START_MAX, known_version};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// A process whose stdout ended has as a rule exited, and its exit says more: it is waited for this long.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
+
+/// Kept of what a server says against one way of the handshake: there are two, and both fit into an event.
+const WORDS_BYTES_MAX: usize = 2048;
 
 /// Why there is no connection any more.
 enum End {
@@ -85,10 +89,20 @@ async fn converse(
             (End::Closed(connection.closed().await), Some(connection))
         }
         Err(ConnectError::Lost { reason, .. }) => (End::Closed(reason), None),
-        Err(error) => (End::Refused(cell.redactor().mask_owned(error.to_string())), None),
+        Err(error) => (End::Refused(refusal(error, &cell.redactor())), None),
     };
     cell.set_connection(run, None);
     ended
+}
+
+/// Masked before it is cut: half a secret would not be recognised.
+fn refusal(error: ConnectError, redactor: &Redactor) -> String {
+    let short = |words: &str| {
+        let mut words = redactor.mask(words).into_owned();
+        words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
+        words
+    };
+    error.map_words(short).to_string()
 }
 
 fn connected(context: &Context, cell: &Arc<Cell>, run: u64, connection: &Connection) {
@@ -157,4 +171,23 @@ fn give_up(context: &Context, cell: &Arc<Cell>, reason: AttemptReason, message: 
 
 fn is_running(cell: &Cell, run: u64) -> bool {
     cell.is_run(run) && cell.read(|instance| instance.running().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use mcpd_core::event::EVENT_MESSAGE_BYTES_MAX;
+    use mcpd_core::secret::SecretValue;
+
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_refusal_are_masked_and_then_cut() {
+        let redactor = Redactor::new([&SecretValue::new("hunter22-hunter22".to_owned())]);
+        let initialize = format!("{}hunter22-hunter22", "x".repeat(WORDS_BYTES_MAX - 8));
+        let error =
+            ConnectError::RefusedBoth { server: "demo".into(), initialize, discover: "y".repeat(8 << 20) };
+        let words = refusal(error, &redactor);
+        assert!(!words.contains("hunter") && words.ends_with("yyy"), "{words}");
+        assert!(words.len() < EVENT_MESSAGE_BYTES_MAX, "{}", words.len());
+    }
 }

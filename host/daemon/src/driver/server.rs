@@ -233,6 +233,7 @@ impl Driver {
             Ok(()) if !self.context.board.forget_server(&self.server) => false,
             Ok(()) => {
                 self.context.metrics.forget_server(&self.server.name);
+                self.context.checks.forget_server(&self.server.name);
                 true
             }
             Err(error) => {

@@ -236,8 +236,8 @@ fn context(
     let port: Arc<dyn Store> = store.clone();
     let (board, metrics) = (Arc::new(Board::default()), Arc::new(Metrics::default()));
     let ledger = Ledger::new(Arc::clone(&port));
-    let checks =
-        Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), Arc::clone(&metrics), probes());
+    let (gauges, kept) = (Arc::clone(&metrics), Arc::clone(&port));
+    let checks = Checks::new(Arc::clone(&board), ledger.clone(), clock.clone(), gauges, probes(), kept);
     let backends = Backends::new(Arc::clone(&port), key, Environment::default());
     Context {
         secrets: Arc::new(Resolver::new(Arc::clone(&port), backends, key, "sealed".to_owned())),

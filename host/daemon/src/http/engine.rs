@@ -39,6 +39,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// so that a crash would forget it.
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool;
 
+    /// The replica whose turn it is, for calls that belong together.
+    fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError>;
+
     /// Makes a call through a Ready replica of the server, or through the instance named. Bounded by
     /// `timeout`; dropping the future cancels the call at the server.
     async fn call(

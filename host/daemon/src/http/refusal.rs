@@ -115,6 +115,7 @@ impl From<RouteError> for Refusal {
         let code = match &error {
             RouteError::NoneReady { .. } => Code::NotReady,
             RouteError::UnknownInstance { .. } => Code::InstanceNotFound,
+            RouteError::NotConnected { status: "RUNNING", .. } => Code::NotConnected,
             RouteError::NotConnected { .. } => Code::InstanceNotRunning,
             RouteError::Call { source, .. } => code_of_call(source),
         };
@@ -135,13 +136,18 @@ fn code_of_call(error: &CallError) -> Code {
         CallError::TooManyCalls { .. } | CallError::QueueFull { .. } => Code::TooManyRequests,
         CallError::RequestTooLarge { .. } => Code::TooLarge,
         CallError::AnswerTooLarge { .. } | CallError::Protocol { .. } => Code::BadAnswer,
-        CallError::ParamsNotObject { .. } => Code::Malformed,
+        CallError::ParamsNotObject { .. } => Code::InvalidRequest,
     }
 }
 
 impl From<NotChecked> for Refusal {
     fn from(error: NotChecked) -> Self {
-        Self::of(Code::InstanceNotRunning, &error)
+        let code = match &error {
+            NotChecked::NotRunning { .. } => Code::InstanceNotRunning,
+            NotChecked::NotConnected { .. } => Code::NotConnected,
+            NotChecked::Disabled { .. } => Code::ChecksDisabled,
+        };
+        Self::of(code, &error)
     }
 }
 

@@ -149,11 +149,6 @@ impl Metrics {
         self.retain("server", &|name| name != server.as_str());
     }
 
-    /// Drops the series of a probe that is gone.
-    pub fn forget_probe(&self, probe: &str) {
-        self.retain("probe", &|name| name != probe);
-    }
-
     /// Drops the series of a secret backend that is gone.
     pub fn forget_backend(&self, backend: &str) {
         self.retain("backend", &|name| name != backend);

@@ -121,12 +121,11 @@ fn a_server_that_is_gone_leaves_no_series() {
 }
 
 #[test]
-fn a_probe_or_backend_that_is_gone_leaves_no_series() {
+fn a_backend_that_is_gone_leaves_no_series() {
     let metrics = lived();
-    metrics.forget_probe("tool-call");
     metrics.forget_backend("sealed");
     let text = metrics.encode(&census(&["demo"])).unwrap();
-    assert!(!text.contains("tool-call") && !text.contains("sealed"), "{text}");
+    assert!(!text.contains("sealed"), "{text}");
     assert!(text.contains("mcpd_attempts_total{"));
 }
 

@@ -18,7 +18,8 @@ pub const LOG_LINES_MAX: usize = 10_000;
 pub const PREVIOUS_BYTES_MAX: usize = 128 * 1024;
 /// Longest line that is kept whole, in bytes.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
-/// Read beyond the kept part of a long line, so that a secret across the cut is masked as a whole.
+/// Read beyond the kept part of a long line, so that a secret across the cut is masked as a whole. Where a
+/// secret may be longer than this, less of the line is kept.
 pub const LINE_MARGIN_BYTES: usize = 4 * 1024;
 /// Lines of stderr that go into an exit event.
 pub const TAIL_LINES_MAX: usize = 20;
@@ -210,15 +211,22 @@ impl Ring {
     }
 }
 
-/// The line as people may read it. Masked before it is cut: half a secret would not be recognised.
+/// The line as people may read it. Masked before it is cut: half a secret would not be recognised, so the end
+/// of a line that the reader has cut already is kept only as far as none can begin there.
 fn readable(line: &[u8], unread: usize, redactor: &Redactor) -> String {
-    let mut text =
-        redactor.mask_owned(String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).to_owned());
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_end_matches(['\r', '\n']);
+    let (mut text, left_out) =
+        if unread > 0 { redactor.mask_cut(line) } else { (redactor.mask(line).into_owned(), 0) };
     let kept = text.floor_char_boundary(LINE_BYTES_MAX);
-    let cut = text.len() - kept + unread;
-    if cut > 0 {
-        text.truncate(kept);
-        let _ = write!(text, " … ({cut} more bytes)");
+    let cut = text.len() - kept + left_out + unread;
+    text.truncate(kept);
+    match cut {
+        0 => {}
+        _ if text.is_empty() => text = format!("(a line of {cut} bytes)"),
+        _ => {
+            let _ = write!(text, " … ({cut} more bytes)");
+        }
     }
     text
 }

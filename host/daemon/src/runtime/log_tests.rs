@@ -57,6 +57,16 @@ fn a_secret_across_the_cut_of_a_long_line_is_masked() {
 }
 
 #[test]
+fn a_secret_longer_than_what_is_read_of_a_line_leaves_nothing_in_the_log() {
+    let secret = "k3y".repeat(10 * 1024);
+    let book = book(&secret);
+    book.append(LogStream::Stderr, format!("{secret}{secret}").as_bytes(), 0);
+    book.append(LogStream::Stderr, format!("it is {secret}").as_bytes(), 5);
+    let texts = texts(&book, Attempt::Current, None);
+    assert_eq!(texts, ["(a line of 61440 bytes)", "(a line of 30731 bytes)"]);
+}
+
+#[test]
 fn what_is_no_text_is_kept_as_well_as_can_be() {
     let book = book("");
     book.append(LogStream::Stdout, b"caf\xe9\r\n", 0);

@@ -10,9 +10,14 @@ use mcpd_core::instance::{Exit, Instance};
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::secret::Redactor;
 use mcpd_mcp::Connection;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{CHECKS_MAX, InstanceRow};
+
+/// Checks of one instance that people asked for and that are not done: one that runs, and one that waits for it.
+/// A third would tell nothing that the second does not.
+const CHECKS_ASKED_MAX: usize = 2;
 
 /// One instance. Its status is written by the driver only, its health by the checks only; both go through
 /// [`Cell::transition`].
@@ -24,6 +29,8 @@ pub struct Cell {
     pub server: ServerName,
     /// Held while a check runs: two checks of one instance never overlap (behaviour 6.11).
     pub check_gate: tokio::sync::Mutex<()>,
+    /// Places of checks that somebody asked for.
+    pub checks_asked: Semaphore,
     state: Mutex<State>,
     run: Mutex<Option<Run>>,
     checks: Mutex<VecDeque<Arc<CheckRecord>>>,
@@ -85,6 +92,7 @@ impl Cell {
             id: instance.id.clone(),
             server: instance.server.clone(),
             check_gate: tokio::sync::Mutex::new(()),
+            checks_asked: Semaphore::new(CHECKS_ASKED_MAX),
             state: Mutex::new(State { instance: Some(instance), version: 1, updated_at }),
             run: Mutex::default(),
             checks: Mutex::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mcpd_api::view::{InstanceView, Verdict};
+use mcpd_api::view::{HealthStatus, InstanceStatus, InstanceView, Verdict};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::views;
@@ -51,11 +51,47 @@ fn words(view: &InstanceView) -> String {
         let next = view.metadata.next_retry_at.map(|at| format!(" (next attempt at {at:.0})"));
         return format!("{error}{}", next.unwrap_or_default());
     }
+    // What a check found speaks of what runs now, and of nothing else.
+    let is_known = view.health_status.is_some_and(|health| health != HealthStatus::Unknown);
     match &view.last_check {
+        _ if view.status != InstanceStatus::Running || !is_known => String::new(),
         Some(check) if check.verdict == Verdict::Pass && check.message == "ok" => {
             format!("{} ok", check.tool.as_deref().unwrap_or(&check.probe))
         }
         Some(check) => check.message.clone(),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(status: &str, health: Option<&str>) -> String {
+        let view = json!({
+            "id": "k3v9x2", "serverId": "s1", "server": "demo", "status": status, "containerId": null, "pid": null,
+            "port": null, "healthStatus": health, "verified": false, "ready": false, "lastHealthCheck": null,
+            "conditions": [], "events": [], "restarts": 0, "image": null, "protocolVersion": null, "version": 1,
+            "metadata": {"attemptCount": 0, "lastAttemptAt": null, "nextRetryAt": null, "error": null},
+            "lastCheck": {"verdict": "pass", "message": "ok", "reason": "", "kind": null, "durationMs": 3.2,
+                "at": "2026-01-01T00:00:00Z", "probe": "tool-call", "tool": "whoami"},
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+        });
+        line(&serde_json::from_value(view).unwrap())
+    }
+
+    #[test]
+    fn a_check_of_an_earlier_run_is_not_told() {
+        assert!(told("RUNNING", Some("healthy")).ends_with("whoami ok"));
+        for (status, health) in [
+            ("STARTING", Some("healthy")),
+            ("STOPPING", Some("unknown")),
+            ("RUNNING", Some("unknown")),
+            ("RUNNING", None),
+        ] {
+            assert!(told(status, health).ends_with("not ready"), "{status} {health:?}");
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use mcpd_mcp::{CallError, Caller, Limits, Traffic};
+use mcpd_mcp::{CallError, Caller, ConnectOptions, Limits, Traffic};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::peer::{DEADLINE, PIPE_BYTES, call, connect, limits, options, raw, result};
+use crate::peer::{DEADLINE, Log, PIPE_BYTES, call, connect, limits, options, raw, result};
 
 fn small_messages() -> mcpd_mcp::ConnectOptions {
     limits(Limits { message_bytes: 10_000, ..Limits::default() })
@@ -72,8 +72,10 @@ async fn an_answer_over_the_limit_ends_its_call_at_once_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_oversized_line_of_nobody_is_skipped() {
-    let (connection, mut peer) = connect(small_messages()).await;
+async fn an_oversized_line_of_nobody_is_skipped_and_only_its_length_told() {
+    let log = Log::default();
+    let (connection, mut peer) =
+        connect(ConnectOptions { noise: log.options().noise, ..small_messages() }).await;
     let (answer, ()) = tokio::join!(call(&connection, "a"), async {
         let id = peer.hear_call("a").await;
         peer.say_bytes(format!("{}\n", "y".repeat(50_000)).as_bytes()).await;
@@ -81,6 +83,7 @@ async fn an_oversized_line_of_nobody_is_skipped() {
     });
     result(answer);
     assert_eq!((connection.traffic().oversized_lines, connection.traffic().noise_lines), (1, 1));
+    assert_eq!(log.lines(), ["skipped a line of 50000 bytes"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,7 +57,7 @@ async fn initialize_comes_first_and_offers_the_newest_revision_that_has_it() {
         connection.server_info(),
         r#"{"serverInfo":{"name":"gitea","version":"1.0"},"capabilities":{"tools":{"listChanged":true}}}"#
     );
-    assert_eq!((connection.transport(), connection.is_stateless()), ("stdio", false));
+    assert_eq!(connection.transport(), "stdio");
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ async fn where_initialize_is_refused_the_server_is_asked_to_discover() {
         })
         .await;
         let connection = connection.expect("connected");
-        assert_eq!((connection.protocol_version(), connection.is_stateless()), ("2026-07-28", true));
+        assert_eq!(connection.protocol_version(), "2026-07-28");
         assert_eq!(
             connection.server_info(),
             r#"{"serverInfo":{"name":"new","version":"2"},"capabilities":{"tools":{}},"instructions":"be kind"}"#
@@ -310,4 +310,44 @@ async fn a_connection_is_shared_by_its_clones() {
     assert_eq!(result(answer), "{}");
     drop(clone);
     assert!(peer.hears_the_end().await, "the last one closes it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_what_a_server_says_of_itself_no_more_is_kept_than_there_is_room_for() {
+    let log = Log::default();
+    let (connection, _) = open(log.options(), async |peer| {
+        let id = peer.hear_call("initialize").await;
+        let mut greeting = greeting("2025-11-25");
+        greeting["instructions"] = json!("i".repeat(300_000));
+        peer.answer(id, greeting).await;
+    })
+    .await;
+    assert_eq!(
+        connection.expect("connected").server_info(),
+        r#"{"serverInfo":{"name":"gitea","version":"1.0"},"capabilities":{"tools":{"listChanged":true}}}"#
+    );
+    assert_eq!(log.lines(), ["left out the server's instructions of 300002 bytes"]);
+}
+
+#[test]
+fn every_word_of_a_server_in_an_error_can_be_changed() {
+    let (server, words) = ("demo".to_owned(), "long".to_owned());
+    let both = ConnectError::RefusedBoth {
+        server: server.clone(),
+        initialize: words.clone(),
+        discover: words.clone(),
+    };
+    for error in [
+        both,
+        ConnectError::Refused { server: server.clone(), method: "initialize", words: words.clone() },
+        ConnectError::Version {
+            server: server.clone(),
+            spoken: words.clone(),
+            wanted: "2025-11-25".to_owned(),
+        },
+        ConnectError::Protocol { server, method: "initialize", what: words },
+    ] {
+        let text = error.map_words(|_| "x".to_owned()).to_string();
+        assert!(!text.contains("long"), "{text}");
+    }
 }

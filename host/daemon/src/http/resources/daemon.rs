@@ -11,10 +11,8 @@ use super::backends::health;
 use crate::http::Api;
 use crate::http::api::Shared;
 use crate::http::views::{Replicas, instance_counts, server_counts};
+use crate::metrics;
 use crate::secrets::SEALED;
-
-/// The content type of the text format of Prometheus.
-const PROMETHEUS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /status`: one page of the whole.
 pub(crate) async fn status(State(api): Shared) -> Json<StatusView> {
@@ -44,7 +42,7 @@ pub(crate) async fn readyz(State(api): Shared) -> impl IntoResponse {
 
 /// `GET /metrics`
 pub(crate) async fn metrics(State(api): Shared) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, PROMETHEUS)], api.engine.metrics().await)
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], api.engine.metrics().await)
 }
 
 /// The store first, then what the engine depends on, then the secret backends.

@@ -65,6 +65,10 @@ impl Engine for Fake {
         !self.forgets_deletions.load(Ordering::Relaxed)
     }
 
+    fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
+        Ok(format!("{}-1", server.name).as_str().into())
+    }
+
     async fn call(
         &self,
         server: &ServerCell,
@@ -80,6 +84,11 @@ impl Engine for Fake {
     }
 
     async fn check_now(&self, cell: &Arc<Cell>) -> Result<Arc<CheckRecord>, NotChecked> {
+        let _gate = cell.check_gate.lock().await;
+        let server = self.board.find_server(cell.server.as_str());
+        if server.is_some_and(|server| server.desired().check.is_none()) {
+            return Err(NotChecked::Disabled { server: cell.server.clone() });
+        }
         let status = cell.read(Instance::status);
         let record = self.check.lock().unwrap().clone();
         record.map(Arc::new).ok_or(NotChecked::NotRunning { instance: cell.id.clone(), status })

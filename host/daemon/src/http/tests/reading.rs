@@ -65,6 +65,34 @@ async fn the_whole_is_shown_on_one_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_the_checks_that_are_asked_for_one_waits_and_not_for_ever() {
+    const PATH: &str = "/api/v1/instances/a1/checks";
+    let fixture = with_demo().await;
+    let cell = fixture.put(failed("a1", "no such program"));
+    let _under_way = cell.check_gate.lock().await;
+    let (one, two, third) =
+        tokio::join!(fixture.ask("POST", PATH, ""), fixture.ask("POST", PATH, ""), async {
+            fixture.ask("POST", PATH, "").await
+        });
+    let words = [one, two, third].map(|reply| reply.words()).join("\n");
+    insta::assert_snapshot!(words, @r"
+    504 deadline_exceeded: instance a1 was not checked within 30s
+    504 deadline_exceeded: instance a1 was not checked within 30s
+    429 too_many_requests: a check of instance a1 that was asked for waits for its turn already
+    ");
+    assert_eq!(cell.checks_asked.available_permits(), 2);
+}
+
+#[tokio::test]
+async fn a_check_where_checks_are_disabled_says_so() {
+    let fixture = with_demo().await;
+    let yaml = "kind: server\nname: demo\ncommand: [mcpd, demo-server]\nhealthCheck: {disabled: true}";
+    fixture.apply("", yaml).await;
+    fixture.put(failed("a1", "no such program"));
+    insta::assert_snapshot!(fixture.ask("POST", "/api/v1/instances/a1/checks", "").await.words(), @"409 checks_disabled: the checks of server demo are disabled (healthCheck.disabled)");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_is_run_now_or_refused_where_nothing_runs() {
     let fixture = with_demo().await;
     let cell = fixture.put(failed("a1", "no such program"));

@@ -65,6 +65,7 @@ async fn each_way_to_have_no_answer_has_its_status_and_words() {
         }),
         Err(RouteError::UnknownInstance { server: "demo".into(), instance: "zz".to_owned() }),
         Err(RouteError::NotConnected { server: "demo".into(), instance: "a1".into(), status: "ERROR" }),
+        Err(RouteError::NotConnected { server: "demo".into(), instance: "a1".into(), status: "RUNNING" }),
         failed(CallError::Timeout { after: Duration::from_secs(10) }),
         failed(CallError::Lost { method: method(), reason: CloseReason::ClosedByUs }),
         failed(CallError::NotConnected { method: method(), reason: CloseReason::ClosedByUs }),
@@ -76,7 +77,7 @@ async fn each_way_to_have_no_answer_has_its_status_and_words() {
     ])
     .await;
     let mut words = Vec::new();
-    for _ in 0..11 {
+    for _ in 0..12 {
         let reply = fixture.ask("POST", PATH, r#"{"method":"tools/call"}"#).await;
         let must_wait = matches!(reply.status.as_u16(), 429 | 503);
         assert_eq!(reply.headers.contains_key("retry-after"), must_wait, "{reply:?}");
@@ -92,7 +93,7 @@ async fn a_call_with_mistakes_is_refused_with_all_of_them() {
     let fixture = with_answers([]).await;
     let body = r#"{"method":"","params":[1],"timeoutSeconds":601}"#;
     insta::assert_snapshot!(fixture.ask("POST", PATH, body).await.words(), @r"
-    400 malformed: the call has mistakes
+    422 invalid_request: the call has mistakes
       method: must not be empty
       params: must be an object
       timeoutSeconds: must be a number from 0.01 to 600, not 601
@@ -109,7 +110,28 @@ async fn all_pages_of_tools_are_fetched_and_each_tool_is_as_the_server_gave_it()
     .await;
     let reply = fixture.get("/api/v1/servers/demo/tools").await;
     assert_eq!(reply.text, r#"{"items":[{"name":"b","x":1.0},{"name":"a"}]}"#);
-    assert!(fixture.engine.take_told()[1].contains(r#"{"cursor":"two"}"#));
+    let told = fixture.engine.take_told();
+    assert!(told[1].contains(r#"{"cursor":"two"}"#));
+    let one_replica = |words: &String| words.starts_with(r#"call demo Some("demo-1") tools/list"#);
+    assert!(told.iter().all(one_replica), "{told:?}");
+}
+
+#[tokio::test]
+async fn all_pages_of_tools_together_are_bounded() {
+    let page = format!(r#"{{"tools":[{{"name":"{}"}}],"nextCursor":"x"}}"#, "a".repeat(6 << 20));
+    let fixture = with_answers(std::iter::repeat_with(|| Ok(Answer::Result(raw(&page)))).take(3)).await;
+    insta::assert_snapshot!(fixture.get("/api/v1/servers/demo/tools").await.words(), @"502 bad_answer: the tools of server demo are more than 16777216 bytes together");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_list_of_tools_repeats_the_first_words_of_the_server_only() {
+    let message = "é".repeat(1 << 20);
+    let error = RpcError { code: -32000, message, data: None, raw: raw("{}") };
+    let fixture = with_answers([Ok(Answer::Error(error))]).await;
+    let problem = fixture.get("/api/v1/servers/demo/tools").await.json();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("server demo refused tools/list (-32000): éé"), "{detail:.80}");
+    assert!(detail.len() <= 4 << 10, "{}", detail.len());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A server: its manifest, and beside it what became of it.
 
 use jiff::Timestamp;
-use mcpd_api::view::{ServerStatus, ServerView};
+use mcpd_api::view::{BEING_DELETED, ServerStatus, ServerView};
 use mcpd_core::decide::{Plan, Rollout};
 use mcpd_core::instance::{Instance, Phase};
 use mcpd_core::server::{Revision, Wish};
@@ -82,7 +82,7 @@ pub(crate) fn server_view(replicas: &Replicas, warnings: Vec<String>) -> ServerV
 
 fn rollout(replicas: &Replicas) -> Option<String> {
     if replicas.desired.wish == Wish::Delete {
-        return Some(format!("being deleted, {} instances are left", replicas.instances.len()));
+        return Some(format!("{BEING_DELETED}, {} instances are left", replicas.instances.len()));
     }
     match &replicas.plan.rollout {
         Rollout::Complete => None,

@@ -26,7 +26,9 @@ async fn the_environment_is_exactly_the_clean_one() {
         env: vec![("TOKEN".to_owned(), SecretValue::new("two\nlines".to_owned()))],
         ..request("env", command(&["env"]))
     };
-    let mut started = subject(config).run(request).await;
+    // Held to the end: a runtime that is dropped ends what it runs.
+    let subject = subject(config);
+    let mut started = subject.run(request).await;
     let text = rest(&mut started).await;
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
