@@ -42,7 +42,7 @@ pub struct Instance {
     pub attempts: Attempts,
     /// While STARTING: why the attempt before this one failed, until a start succeeds (behaviour 2.5).
     pub last_error: Option<AttemptError>,
-    /// How often it was started again after it had run.
+    /// How many of its runs have ended and were, or will be, followed by another.
     pub restarts: u32,
     /// Whether the secrets of the last attempt could be resolved.
     pub secrets: Secrets,

@@ -41,7 +41,7 @@ pub struct InstanceView {
     pub metadata: RetryView,
     /// What the last check found.
     pub last_check: Option<LastCheck>,
-    /// Starts after the first one.
+    /// How many of its runs have ended and were, or will be, followed by another.
     pub restarts: u32,
     /// What it was started from, for a container.
     pub image: Option<String>,
