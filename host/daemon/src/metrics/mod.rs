@@ -84,7 +84,11 @@ impl Default for Metrics {
             census: CensusGauges::register(r),
             probes: ProbeSeries::register(r),
             attempts: Series::register(r, "attempts", "Start attempts and exits, by outcome"),
-            restarts: Series::register(r, "restarts", "Runs that ended and are followed by another, by cause"),
+            restarts: Series::register(
+                r,
+                "restarts",
+                "Runs that ended and are followed by another, by cause",
+            ),
             calls: Series::register(r, "mcp_calls", "MCP calls of clients, by method and outcome"),
             call_duration: histogram(r, "mcp_call_duration_seconds", "Duration of MCP calls of clients"),
             secret_failures: Series::register(r, "secret_failures", "References to secrets without a value"),
