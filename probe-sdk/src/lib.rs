@@ -1,7 +1,7 @@
 //! What the author of a probe depends on: the contract in Rust, and one macro that exports it.
 //!
-//! ```ignore
-//! use mcpd_probe_sdk::{Description, Failure, Probe, Verdict, export_probe, mcp, pass, target};
+//! ```no_run
+//! use mcpd_probe_sdk::{Description, Failure, Probe, Verdict, export_probe, mcp, pass};
 //!
 //! struct Whoami;
 //!
@@ -12,7 +12,7 @@
 //!
 //!     fn run() -> Result<Verdict, Failure> {
 //!         mcp::call_tool("whoami", "{}", None)?;
-//!         Ok(pass("whoami ok"))
+//!         Ok(pass("ok"))
 //!     }
 //! }
 //!
