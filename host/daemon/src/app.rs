@@ -23,7 +23,7 @@ use crate::http::{Access, Api, Hosts, Token};
 use crate::metrics::Metrics;
 use crate::router::Router;
 use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
-use crate::runtime::{RunNumbers, Runtime};
+use crate::runtime::{self, RunNumbers, Runtime};
 use crate::secrets::{self, Backends, Resolver, SealedKey, withheld_prefixes};
 use crate::state::{Board, Defaults, Ledger};
 use crate::store::Store;
@@ -176,7 +176,7 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
     let withheld = Arc::new(Mutex::new(withheld_prefixes(&store.list_backends().await?)));
     let default_backend = config.secrets.default_backend.clone();
     Ok(Parts {
-        runtime: runtime(config, folder, environment, &clock, &withheld)?,
+        runtime: process(config, folder, environment, &clock, &withheld)?,
         secrets: Arc::new(Resolver::new(Arc::clone(&store), backends, &key, default_backend)),
         ledger: Ledger::new(Arc::clone(&store)),
         board: Arc::default(),
@@ -233,7 +233,7 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn runtime(
+fn process(
     config: &Config,
     folder: &DataDir,
     environment: &Environment,
@@ -252,6 +252,7 @@ fn runtime(
         grace: Grace::default(),
         sweep_patience: GUARDIANS_END,
         numbers: RunNumbers::default(),
+        events: runtime::events(),
     })?;
     Ok(Arc::new(process))
 }
