@@ -67,6 +67,12 @@ pub struct PartView {
     pub state: PartState,
     /// Its words; may be empty.
     pub message: String,
+    /// Since when it is in this state, where that is known.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// What to do next, where there is something to do.
+    #[serde(default)]
+    pub hint: Option<String>,
 }
 
 /// Whether a part answers.
@@ -77,6 +83,6 @@ pub enum PartState {
     Ok,
     /// It does not.
     Failing,
-    /// It was not asked yet.
-    Unknown,
+    /// Nothing has needed it yet, so nothing is known of it.
+    Unneeded,
 }
