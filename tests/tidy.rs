@@ -29,7 +29,7 @@ const ADAPTERS: [(&str, &str); 4] = [
     ("DockerRuntime", "/runtime/"),
     ("AutoRuntime", "/runtime/"),
 ];
-const COMPOSITION_ROOT: [&str; 2] = ["host/daemon/src/app.rs", "host/daemon/src/config/"];
+const COMPOSITION_ROOT: [&str; 2] = ["host/daemon/src/app", "host/daemon/src/config/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_path_buf()

@@ -1,8 +1,10 @@
 //! The composition root: the one place that names adapters and puts the daemon together.
 
+mod runtimes;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -11,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::apply::{self, Desk};
+use crate::apply::{self, Desk, Withheld};
 use crate::checks::{Checks, Probes};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -22,12 +24,12 @@ use crate::http::engine::Engine;
 use crate::http::{Access, Api, Hosts, Token};
 use crate::metrics::Metrics;
 use crate::router::Router;
-use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
-use crate::runtime::{self, RunNumbers, Runtime};
 use crate::secrets::{self, Backends, Resolver, SealedKey, withheld_prefixes};
 use crate::state::{Board, Defaults, Ledger};
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Store};
+
+use runtimes::{Given, Runtimes};
 
 const MIB: usize = 1024 * 1024;
 
@@ -57,7 +59,7 @@ struct Parts {
     sqlite: SqliteStore,
     store: Arc<dyn Store>,
     withheld: Arc<Mutex<Vec<String>>>,
-    runtime: Arc<dyn Runtime>,
+    runtimes: Runtimes,
     board: Arc<Board>,
     metrics: Arc<Metrics>,
     ledger: Ledger,
@@ -94,6 +96,7 @@ impl App {
             board: Arc::clone(&parts.board),
             resolver: Arc::clone(&parts.secrets),
             default_backend: config.secrets.default_backend.clone(),
+            withheld: withheld(&folder, parts.runtimes.socket.as_deref()),
             clock: parts.clock.clone(),
             tasks: changes.clone(),
             turn: tokio::sync::Mutex::new(()),
@@ -175,8 +178,12 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
     let backends = Backends::new(Arc::clone(&store), &key, served(environment));
     let withheld = Arc::new(Mutex::new(withheld_prefixes(&store.list_backends().await?)));
     let default_backend = config.secrets.default_backend.clone();
+    let owner = store::owner_id(&*store).await?;
+    let (clock_of, withheld_of, owner) = (&clock, &withheld, owner.as_str());
+    let given = Given { config, folder, environment, clock: clock_of, withheld: withheld_of, owner };
+    let runtimes = given.runtimes()?;
     Ok(Parts {
-        runtime: process(config, folder, environment, &clock, &withheld)?,
+        runtimes,
         secrets: Arc::new(Resolver::new(Arc::clone(&store), backends, &key, default_backend)),
         ledger: Ledger::new(Arc::clone(&store)),
         board: Arc::default(),
@@ -197,7 +204,7 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
         board: Arc::clone(board),
         ledger: parts.ledger.clone(),
         store: Arc::clone(&parts.store),
-        runtime: Arc::clone(&parts.runtime),
+        runtime: Arc::clone(&parts.runtimes.runtime),
         secrets: Arc::clone(&parts.secrets),
         checks: Arc::clone(&checks),
         clock: clock.clone(),
@@ -212,7 +219,8 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
         router: Router::new(Arc::clone(board), Arc::clone(metrics), clock.clone()),
         board: Arc::clone(board),
         store: Arc::clone(&parts.store),
-        runtime: Arc::clone(&parts.runtime),
+        runtime: Arc::clone(&parts.runtimes.runtime),
+        packages: parts.runtimes.packages,
         metrics: Arc::clone(metrics),
         clock: clock.clone(),
         withheld: Arc::clone(&parts.withheld),
@@ -233,28 +241,18 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn process(
-    config: &Config,
-    folder: &DataDir,
-    environment: &Environment,
-    clock: &Clock,
-    withheld: &Arc<Mutex<Vec<String>>>,
-) -> anyhow::Result<Arc<dyn Runtime>> {
-    let (clock, withheld) = (clock.clone(), Arc::clone(withheld));
-    let process = ProcessRuntime::new(ProcessConfig {
-        program: PathBuf::from("/proc/self/exe"),
-        folder: folder.run(),
-        user: config.runtime.process.user.clone(),
-        parent_env: environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        pass_env: config.runtime.process.pass_env.clone(),
-        withheld: Arc::new(move || withheld.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-        now: Arc::new(move || clock.now()),
-        grace: Grace::default(),
-        sweep_patience: GUARDIANS_END,
-        numbers: RunNumbers::default(),
-        events: runtime::events(),
-    })?;
-    Ok(Arc::new(process))
+/// What no container is given of this host, by each of its names.
+fn withheld(folder: &DataDir, socket: Option<&Path>) -> Vec<Withheld> {
+    let places = [
+        (Some(folder.path()), "the data folder of mcpd", "read every secret"),
+        (socket, "the socket of the container engine", "rule this host"),
+    ];
+    let place = |(path, what, harm): (Option<&Path>, &'static str, &'static str)| {
+        let named = path?.to_owned();
+        let real = named.canonicalize().unwrap_or_else(|_| named.clone());
+        Some([named, real].map(|path| Withheld { path, what, harm }))
+    };
+    places.into_iter().filter_map(place).flatten().collect()
 }
 
 async fn load_probes(config: &Config, folder: &DataDir) -> anyhow::Result<Probes> {
@@ -272,6 +270,8 @@ async fn load_probes(config: &Config, folder: &DataDir) -> anyhow::Result<Probes
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[tokio::test]

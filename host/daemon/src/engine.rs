@@ -1,12 +1,14 @@
 //! The working parts of mcpd as the API sees them.
 
+mod parts;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use mcpd_api::view::{PartState, PartView};
+use mcpd_api::view::PartView;
 use mcpd_core::check::CheckRecord;
 use mcpd_core::name::InstanceId;
 use mcpd_core::time::between;
@@ -16,9 +18,10 @@ use serde_json::value::RawValue;
 use crate::checks::{Checks, NotChecked};
 use crate::clock::Clock;
 use crate::driver::Fleet;
-use crate::http::engine::{Engine, LogError, LogQuery, LogSpan};
+use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan};
 use crate::metrics::{Census, CensusEntry, Metrics};
 use crate::router::{RouteError, Router};
+use crate::runtime::auto::Packages;
 use crate::runtime::{self, Attempt, LogLine, Runtime};
 use crate::secrets::withheld_prefixes;
 use crate::state::{Board, Cell, DesiredError, ServerCell};
@@ -38,6 +41,8 @@ pub struct Works {
     pub checks: Arc<Checks>,
     /// Runs instances.
     pub runtime: Arc<dyn Runtime>,
+    /// Where packages run.
+    pub packages: Packages,
     /// Figures.
     pub metrics: Arc<Metrics>,
     /// Time.
@@ -77,6 +82,16 @@ impl Engine for Works {
 
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
         self.fleet.delete_instance(cell).await
+    }
+
+    async fn forget_server(&self, server: &ServerCell) -> Vec<InstanceId> {
+        let _ = server;
+        Vec::new()
+    }
+
+    async fn forget_instance(&self, cell: &Arc<Cell>) -> bool {
+        let _ = cell;
+        false
     }
 
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
@@ -119,13 +134,13 @@ impl Engine for Works {
         }
     }
 
+    fn containers(&self) -> Containers {
+        let engine = self.runtime.engines().into_iter().next().map(|engine| engine.sight);
+        Containers { engine, packages: self.packages }
+    }
+
     async fn parts(&self) -> Vec<PartView> {
-        let listed = self.runtime.list().await;
-        let (state, message) = match listed {
-            Ok(owned) => (PartState::Ok, format!("{} running", owned.len())),
-            Err(error) => (PartState::Failing, error.to_string()),
-        };
-        vec![PartView { name: format!("runtime {}", self.runtime.kind()), state, message }]
+        parts::of_runtimes(&self.runtime.engines(), &self.board.instances())
     }
 
     async fn metrics(&self) -> String {

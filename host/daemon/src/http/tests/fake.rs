@@ -16,12 +16,13 @@ use mcpd_mcp::Answer;
 use serde_json::value::RawValue;
 
 use crate::checks::NotChecked;
-use crate::http::engine::{Engine, LogError, LogQuery, LogSpan};
+use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan};
 use crate::router::RouteError;
+use crate::runtime::auto::{PackagePlace, Packages};
 use crate::state::{Board, Cell, Defaults, Desired, DesiredError, ServerCell};
 use crate::store::ServerRow;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fake {
     pub(super) board: Arc<Board>,
     /// What it was told and asked, in order.
@@ -32,6 +33,22 @@ pub(super) struct Fake {
     pub(super) check: Mutex<Option<CheckRecord>>,
     /// Whether the store takes no deletion of an instance.
     pub(super) forgets_deletions: AtomicBool,
+    /// What can be run in containers; nothing unless a test says so.
+    pub(super) containers: Mutex<Containers>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        let packages = Packages { node: PackagePlace::Host, python: PackagePlace::Host };
+        Self {
+            board: Arc::default(),
+            told: Mutex::default(),
+            answers: Mutex::default(),
+            check: Mutex::default(),
+            forgets_deletions: AtomicBool::default(),
+            containers: Mutex::new(Containers { engine: None, packages }),
+        }
+    }
 }
 
 impl Fake {
@@ -63,6 +80,20 @@ impl Engine for Fake {
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
         self.note(format!("delete instance {}", cell.id));
         !self.forgets_deletions.load(Ordering::Relaxed)
+    }
+
+    async fn forget_server(&self, server: &ServerCell) -> Vec<InstanceId> {
+        self.note(format!("forget server {}", server.name));
+        self.board.instances_of(server.name.as_str()).iter().map(|cell| cell.id.clone()).collect()
+    }
+
+    async fn forget_instance(&self, cell: &Arc<Cell>) -> bool {
+        self.note(format!("forget instance {}", cell.id));
+        true
+    }
+
+    fn containers(&self) -> Containers {
+        self.containers.lock().unwrap().clone()
     }
 
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
@@ -106,7 +137,8 @@ impl Engine for Fake {
     }
 
     async fn parts(&self) -> Vec<PartView> {
-        vec![PartView { name: "runtime fake".to_owned(), state: PartState::Ok, message: String::new() }]
+        let (name, message) = ("runtime fake".to_owned(), String::new());
+        vec![PartView { name, state: PartState::Ok, message, since: None, hint: None }]
     }
 
     async fn metrics(&self) -> String {
