@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use mcpd_api::view::PartView;
 use mcpd_probe::{HostConfig, Limits, ProbeHost};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -146,6 +147,11 @@ impl App {
     /// Now.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// How each runtime is.
+    pub fn runtimes(&self) -> Vec<PartView> {
+        self.works.runtimes()
     }
 
     /// Ends in order: no new work, every process stopped, everything written down.

@@ -140,7 +140,7 @@ impl Engine for Works {
     }
 
     async fn parts(&self) -> Vec<PartView> {
-        parts::of_runtimes(&self.runtime.engines(), &self.board.instances())
+        self.runtimes()
     }
 
     async fn metrics(&self) -> String {
@@ -151,6 +151,11 @@ impl Engine for Works {
 }
 
 impl Works {
+    /// How each runtime is.
+    pub fn runtimes(&self) -> Vec<PartView> {
+        parts::of_runtimes(&self.runtime.engines(), &self.board.instances())
+    }
+
     fn census(&self, owned_things: usize) -> Census {
         let servers = self.board.servers();
         let cells = self.board.instances();

@@ -86,3 +86,14 @@ pub enum PartState {
     /// Nothing has needed it yet, so nothing is known of it.
     Unneeded,
 }
+
+impl PartState {
+    /// The word of the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Unneeded => "unneeded",
+        }
+    }
+}

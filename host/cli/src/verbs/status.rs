@@ -1,14 +1,15 @@
 //! `mcpctl status`: one page of the whole.
 
 use jiff::Timestamp;
-use mcpd_api::view::{InstanceView, ListView, PartState, PartView, StatusView};
+use mcpd_api::show::parts;
+use mcpd_api::view::{InstanceView, ListView, StatusView};
 use serde_json::Value;
 
 use super::why::Format;
 use crate::Session;
 use crate::environment::now;
 use crate::output::instances::{self, IsWide};
-use crate::output::table::{Cell, Colour, Column, Table};
+use crate::output::table::Table;
 use crate::output::{age, tame};
 use crate::trouble::{Done, Trouble};
 
@@ -34,7 +35,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Done {
     let list: ListView<InstanceView> = session.client.get("/instances", &[]).await?;
     let colours = session.output.colours();
     session.output.print(&summary(&status, session.client.base(), now()))?;
-    session.output.print(&parts(&status.parts, now(), colours))?;
+    session.output.print(&parts::page(&status.parts, now(), colours))?;
     if list.items.is_empty() {
         return Ok(());
     }
@@ -64,24 +65,4 @@ fn summary(status: &StatusView, url: &str, now: Timestamp) -> String {
         instances.starting,
         instances.error,
     )
-}
-
-/// A table of the parts, and below it what to do about those that fail.
-fn parts(parts: &[PartView], now: Timestamp, colours: bool) -> String {
-    let columns = ["PART", "STATE", "SINCE", "MESSAGE"].map(Column::new).into();
-    let rows: Vec<_> = parts.iter().map(|part| row(part, now)).collect();
-    let hint = |part: &PartView| Some(format!("{}: {}\n", tame(&part.name), tame(part.hint.as_ref()?)));
-    let hints: String = parts.iter().filter_map(hint).collect();
-    let gap = if hints.is_empty() { "" } else { "\n" };
-    Table::new(columns, colours).render(&rows) + gap + &hints
-}
-
-fn row(part: &PartView, now: Timestamp) -> Vec<Cell> {
-    let state = match part.state {
-        PartState::Ok => Cell::painted("ok", Colour::Green),
-        PartState::Failing => Cell::painted("failing", Colour::Red),
-        PartState::Unneeded => Cell::from("unneeded"),
-    };
-    let since = part.since.map(|at| age::short(age::since(at, now))).unwrap_or_default();
-    vec![tame(&part.name).into(), state, since.into(), tame(&part.message).into()]
 }

@@ -131,7 +131,7 @@ fn on_host(manifest: &ServerManifest) -> Vec<String> {
             "readOnlyRootFilesystem: processes of the host write where their user may",
         ),
     ];
-    findings.into_iter().filter_map(|(is_so, words)| is_so.then(|| words.to_owned())).collect()
+    findings.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned()).collect()
 }
 
 fn without_probe(manifest: &ServerManifest) -> Option<String> {

@@ -15,7 +15,9 @@ const HINT: &str = "start it (systemctl start docker), let the user of mcpd use 
 /// The processes of this host first, then each engine.
 pub(super) fn of_runtimes(engines: &[EngineState], instances: &[Arc<Cell>]) -> Vec<PartView> {
     let mut counts = Counts::default();
-    instances.iter().for_each(|cell| counts.add(cell));
+    for cell in instances {
+        counts.add(cell);
+    }
     let process = PartView {
         name: format!("runtime {}", RuntimeKind::Process),
         state: PartState::Ok,
