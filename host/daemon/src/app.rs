@@ -205,7 +205,7 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
     let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
     let (ledger, store) = (parts.ledger.clone(), Arc::clone(&parts.store));
     let checks = Checks::new(Arc::clone(board), ledger, clock.clone(), Arc::clone(metrics), probes, store);
-    let checks = Arc::new(checks);
+    let checks = Arc::new(checks.doubting(Arc::clone(&parts.runtime)));
     let context = Context {
         board: Arc::clone(board),
         ledger: parts.ledger.clone(),

@@ -166,6 +166,7 @@ impl Works {
             owned_things,
             instances: cells.iter().map(|cell| self.entry(cell)).collect(),
             servers: servers.iter().map(|server| server.name.clone()).collect(),
+            engines: self.runtime.engines(),
         }
     }
 
