@@ -3,12 +3,14 @@
 //!
 //! An adapter is one folder here, and passes the suite in `conformance.rs`.
 
+pub mod docker;
 pub mod error;
 pub mod exec;
 pub mod exit;
 #[cfg(test)]
 pub(crate) mod fake;
 mod invocation;
+mod lines;
 pub mod log;
 pub mod process;
 pub mod request;

@@ -1,0 +1,10 @@
+//! The runtime `docker`: instances as containers of Docker Engine, or of what speaks its API.
+
+pub mod endpoint;
+mod exec;
+mod failure;
+mod frames;
+mod images;
+mod registry;
+mod socket;
+mod streams;
