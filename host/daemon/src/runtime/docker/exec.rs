@@ -197,3 +197,7 @@ impl Output {
 fn is_end(event: &ExecEvent) -> bool {
     matches!(event, ExecEvent::Exited(_) | ExecEvent::Lost(_))
 }
+
+#[cfg(test)]
+#[path = "exec_tests.rs"]
+mod tests;

@@ -26,8 +26,10 @@ pub(super) async fn within<T>(
 pub(super) fn failed(docker: &Docker, doing: &str, error: Error) -> RuntimeError {
     let doing = doing.to_owned();
     match error {
-        Error::DockerResponseServerError { message, .. } => {
-            RuntimeError::EngineRefused { doing, reason: message }
+        Error::DockerResponseServerError { message, status_code } => {
+            let unsaid = || format!("the engine answered with status {status_code} and no words");
+            let reason = if message.is_empty() { unsaid() } else { message };
+            RuntimeError::EngineRefused { doing, reason }
         }
         Error::DockerStreamError { error } => RuntimeError::EngineRefused { doing, reason: error },
         Error::IOError { .. } | Error::HyperResponseError { .. } | Error::RequestTimeoutError => {

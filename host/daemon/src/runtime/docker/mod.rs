@@ -6,5 +6,9 @@ mod failure;
 mod frames;
 mod images;
 mod registry;
+#[cfg(test)]
+mod scripted;
 mod socket;
 mod streams;
+#[cfg(test)]
+mod test_engine;
