@@ -97,7 +97,7 @@ impl App {
             board: Arc::clone(&parts.board),
             resolver: Arc::clone(&parts.secrets),
             default_backend: config.secrets.default_backend.clone(),
-            withheld: withheld(&folder, parts.runtimes.socket.as_deref()),
+            withheld: withheld(&folder, parts.runtimes.docker.as_ref().map(|(_, socket)| socket.as_path())),
             clock: parts.clock.clone(),
             tasks: changes.clone(),
             turn: tokio::sync::Mutex::new(()),
@@ -205,7 +205,7 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
     let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
     let (ledger, store) = (parts.ledger.clone(), Arc::clone(&parts.store));
     let checks = Checks::new(Arc::clone(board), ledger, clock.clone(), Arc::clone(metrics), probes, store);
-    let checks = Arc::new(checks.doubting(Arc::clone(&parts.runtime)));
+    let checks = Arc::new(checks.doubting(Arc::clone(&parts.runtimes.runtime)));
     let context = Context {
         board: Arc::clone(board),
         ledger: parts.ledger.clone(),
@@ -226,6 +226,7 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
         board: Arc::clone(board),
         store: Arc::clone(&parts.store),
         runtime: Arc::clone(&parts.runtimes.runtime),
+        docker: parts.runtimes.docker.as_ref().map(|(docker, _)| Arc::clone(docker)),
         packages: parts.runtimes.packages,
         metrics: Arc::clone(metrics),
         clock: clock.clone(),

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, RuntimeKind};
 use crate::data_dir::DataDir;
-use crate::runtime::auto::{PackagePlace, Packages};
+use crate::runtime::auto::{AutoConfig, AutoRuntime, PackagePlace, Packages};
+use crate::runtime::docker::{DockerConfig, DockerRuntime, Endpoint};
 use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
-use crate::runtime::{self, Events, RunNumbers, Runtime};
+use crate::runtime::{self, Events, Limits, RunNumbers, Runtime};
 
 /// What the runtimes are made from.
 pub(super) struct Given<'a> {
@@ -25,18 +26,64 @@ pub(super) struct Given<'a> {
 /// What runs servers.
 pub(super) struct Runtimes {
     pub(super) runtime: Arc<dyn Runtime>,
+    /// The part of it that runs containers, and the engine's socket.
+    pub(super) docker: Option<(Arc<dyn Runtime>, PathBuf)>,
     pub(super) packages: Packages,
-    /// The engine's socket, where there is an engine.
-    pub(super) socket: Option<PathBuf>,
 }
 
 impl Given<'_> {
     /// Puts them together; no engine is asked.
+    ///
+    /// # Errors
+    /// Where the user that servers are to run as, or the engine that is named, cannot be one.
     pub(super) fn runtimes(&self) -> anyhow::Result<Runtimes> {
         let (events, numbers) = (runtime::events(), RunNumbers::default());
-        let process: Arc<dyn Runtime> = Arc::new(self.process(events, numbers)?);
+        let process: Arc<dyn Runtime> = Arc::new(self.process(events.clone(), numbers.clone())?);
+        let Some(endpoint) = self.endpoint()? else {
+            return Ok(Runtimes { runtime: process, docker: None, packages: Packages::ON_HOST });
+        };
+        let socket = endpoint.path().to_owned();
+        let docker: Arc<dyn Runtime> = Arc::new(self.docker(endpoint, events.clone(), numbers));
         let packages = packages(&self.config.runtime);
-        Ok(Runtimes { runtime: process, packages, socket: None })
+        let config =
+            AutoConfig { process, docker: Arc::clone(&docker), events, packages, clock: self.clock.clone() };
+        Ok(Runtimes { runtime: Arc::new(AutoRuntime::new(config)), docker: Some((docker, socket)), packages })
+    }
+
+    /// Where the engine is, if there may be one. What the environment says of it is for many programs, and mcpd may
+    /// be wanted for processes only: then a place that mcpd cannot reach leaves it without containers.
+    fn endpoint(&self) -> anyhow::Result<Option<Endpoint>> {
+        let config = &self.config.runtime;
+        let variable = |name: &str| self.environment.get(name).cloned();
+        match (config.kind, Endpoint::find(config.docker.host.as_deref(), variable)) {
+            (RuntimeKind::Process, _) => Ok(None),
+            (_, Ok(endpoint)) => Ok(Some(endpoint)),
+            (RuntimeKind::Auto, Err(error)) => {
+                tracing::warn!(%error, "nothing runs in containers");
+                Ok(None)
+            }
+            (RuntimeKind::Docker, Err(error)) => Err(error.into()),
+        }
+    }
+
+    fn docker(&self, endpoint: Endpoint, events: Events, numbers: RunNumbers) -> DockerRuntime {
+        let (clock, settings) = (self.clock.clone(), &self.config.runtime);
+        DockerRuntime::new(DockerConfig {
+            owner: self.owner.to_owned(),
+            endpoint,
+            network: settings.network.clone(),
+            node_runner_image: settings.node_runner_image.clone(),
+            python_runner_image: settings.python_runner_image.clone(),
+            limits: Limits {
+                memory_mib: Some(settings.docker.memory_mib),
+                cpus: Some(settings.docker.cpus),
+                pids: Some(settings.docker.pids),
+            },
+            grace: settings.docker.stop,
+            now: Arc::new(move || clock.now()),
+            numbers,
+            events,
+        })
     }
 
     fn process(&self, events: Events, numbers: RunNumbers) -> anyhow::Result<ProcessRuntime> {

@@ -97,6 +97,7 @@ impl Parts {
         let existing = Existing::read(&*self.store).await?;
         let task = Task::of(request, &existing)?;
         let same_values = self.same_values(&task.manifests, &existing).await;
+        let containers = self.engine.look_for_containers().await;
         let steps = plan(&Given {
             manifests: &task.manifests,
             existing: &existing,
@@ -104,7 +105,7 @@ impl Parts {
             same_values: &same_values,
             demanded: task.demanded,
             left_out: task.left_out,
-            containers: &self.engine.containers(),
+            containers: &containers,
             withheld: &self.withheld,
         });
         let problem = steps.iter().find_map(|step| step.problem.clone());

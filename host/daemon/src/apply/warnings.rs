@@ -82,32 +82,25 @@ fn of_runtime(manifest: &ServerManifest, containers: &Containers) -> Vec<String>
         Launch::Package { runtime: PackageRuntime::Node, .. } => containers.packages.node,
         Launch::Package { runtime: PackageRuntime::Python, .. } => containers.packages.python,
     };
-    let is_seen = matches!(containers.engine, Some(Sight::Seen(_)));
+    let engine = containers.engine.as_ref();
     match place {
         PackagePlace::Nowhere(key) => vec![format!(
             "packageName: runtime.kind is docker and {key} names no image, so no instance can start"
         )],
-        PackagePlace::Container => in_container(manifest, containers.engine.as_ref()),
-        PackagePlace::ContainerIfAny if is_seen => in_container(manifest, containers.engine.as_ref()),
-        PackagePlace::ContainerIfAny | PackagePlace::Host => on_host(manifest),
+        PackagePlace::ContainerIfAny if matches!(engine, Some(Sight::Lost(_))) => on_host(manifest),
+        PackagePlace::Container | PackagePlace::ContainerIfAny => in_container(manifest, engine),
+        PackagePlace::Host => on_host(manifest),
     }
 }
 
 fn in_container(manifest: &ServerManifest, engine: Option<&Sight>) -> Vec<String> {
     let field = manifest.launch.field();
     let lacking = match engine {
-        Some(Sight::Seen(_)) => None,
-        Some(Sight::Unneeded) => Some(
-            "no container engine was there when mcpd started, and no instance can start without one"
-                .to_owned(),
-        ),
-        Some(Sight::Lost(reason)) => Some(format!(
-            "the container engine does not answer, and no instance can start until it does: {reason}"
-        )),
-        None => Some(
-            "runtime.kind is process, so this mcpd uses no container engine and no instance can start"
-                .to_owned(),
-        ),
+        Some(Sight::Seen(_) | Sight::Unneeded) => None,
+        Some(Sight::Lost(reason)) => {
+            Some(format!("no instance can start until the container engine answers: {reason}"))
+        }
+        None => Some("no instance can start, for this mcpd uses no container engine".to_owned()),
     };
     let unconnected =
         "transport: this mcpd has no HTTP transport yet, so the server runs and is not connected";

@@ -43,10 +43,13 @@ pub trait Engine: Send + Sync + fmt::Debug {
 
     /// Forgets a server and its instances at once, without a proof that they are gone. What is left of them is
     /// removed when its engine answers again; gives the instances of which something may be left.
-    async fn forget_server(&self, server: &ServerCell) -> Vec<InstanceId>;
+    ///
+    /// # Errors
+    /// When that is not written down: what was not forgotten goes on to be stopped.
+    async fn forget_server(&self, server: &ServerCell) -> Result<Vec<InstanceId>, NotWritten>;
 
-    /// The same for one instance, which the next pass replaces; whether something may be left of it.
-    async fn forget_instance(&self, cell: &Arc<Cell>) -> bool;
+    /// The same for one instance, which the next pass replaces.
+    async fn forget_instance(&self, cell: &Arc<Cell>) -> Result<Vec<InstanceId>, NotWritten>;
 
     /// The replica whose turn it is, for calls that belong together.
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError>;
@@ -74,6 +77,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
 
     /// What can be run in containers; asks nobody.
     fn containers(&self) -> Containers;
+
+    /// The same, after an engine that nobody has needed yet was asked whether it is there.
+    async fn look_for_containers(&self) -> Containers;
 
     /// How the runtime is and what else mcpd depends on; the store and the secret backends are asked by
     /// the API itself.
@@ -112,6 +118,11 @@ pub enum LogSpan {
     /// What the attempt before has written.
     Previous,
 }
+
+/// The store does not answer.
+#[derive(Debug, Error)]
+#[error("the store does not answer, so what was to be forgotten is not yet")]
+pub struct NotWritten;
 
 /// The runtime gives no log.
 #[derive(Debug, Error)]

@@ -51,8 +51,7 @@ pub(crate) async fn delete(
 ) -> Answer<Response> {
     let cell = get(&api, &id)?;
     if deletion.force {
-        let is_left = api.engine.forget_instance(&cell).await;
-        return Ok(forgotten(if is_left { std::slice::from_ref(&cell.id) } else { &[] }));
+        return Ok(forgotten(&api.engine.forget_instance(&cell).await?));
     }
     if api.engine.delete_instance(&cell).await {
         return Ok(StatusCode::ACCEPTED.into_response());

@@ -74,7 +74,7 @@ pub(crate) async fn delete(
     api.desk.delete(Kind::Server, &name, if_match(&headers)?).await?;
     match server.filter(|_| deletion.force) {
         None => Ok(StatusCode::ACCEPTED.into_response()),
-        Some(server) => Ok(forgotten(&api.engine.forget_server(&server).await)),
+        Some(server) => Ok(forgotten(&api.engine.forget_server(&server).await?)),
     }
 }
 

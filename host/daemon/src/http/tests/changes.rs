@@ -195,7 +195,7 @@ healthCheck: { probe: mine }
       warning: resources: not enforced for processes of the host
       warning: healthCheck.probe: there is no probe mine, so its checks tell nothing
     server b created
-      warning: dockerImage: runtime.kind is process, so this mcpd uses no container engine and no instance can start
+      warning: dockerImage: no instance can start, for this mcpd uses no container engine
     server c created
       warning: externalUrl: this mcpd connects to no external server yet
     secret empty created
@@ -232,16 +232,14 @@ async fn what_the_engine_cannot_do_now_is_a_warning_too() {
     200 dryRun=true
     server image created
       warning: imagePullSecret: there is no secret login, and nothing is started without it
-      warning: dockerImage: no container engine was there when mcpd started, and no instance can start without one
       warning: transport: this mcpd has no HTTP transport yet, so the server runs and is not connected
     server node created
-      warning: resources: not enforced for processes of the host
     server python created
       warning: packageName: runtime.kind is docker and runtime.pythonRunnerImage names no image, so no instance can start
     200 dryRun=true
     server image created
       warning: imagePullSecret: there is no secret login, and nothing is started without it
-      warning: dockerImage: the container engine does not answer, and no instance can start until it does: connection refused
+      warning: dockerImage: no instance can start until the container engine answers: connection refused
       warning: transport: this mcpd has no HTTP transport yet, so the server runs and is not connected
     server node created
       warning: resources: not enforced for processes of the host
@@ -286,6 +284,9 @@ async fn what_cannot_be_proved_gone_is_forgotten_by_force() {
     assert_eq!((server.status, server.json()), (StatusCode::OK, json!({"left": ["a1"]})));
     let told = ["forget instance a1", "server demo version 1 deleting true", "forget server demo"];
     assert_eq!(fixture.engine.take_told(), told);
+    fixture.engine.forgets_deletions.store(true, std::sync::atomic::Ordering::Relaxed);
+    let unwritten = fixture.ask("DELETE", "/api/v1/instances/a1?force=true", "").await.words();
+    insta::assert_snapshot!(unwritten, @"503 unavailable: the store does not answer, so what was to be forgotten is not yet");
     for path in ["/api/v1/servers/gone?force=true", "/api/v1/instances/gone?force=true"] {
         assert_eq!(fixture.ask("DELETE", path, "").await.status, StatusCode::NOT_FOUND);
     }

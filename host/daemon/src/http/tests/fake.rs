@@ -16,9 +16,9 @@ use mcpd_mcp::Answer;
 use serde_json::value::RawValue;
 
 use crate::checks::NotChecked;
-use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan};
+use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan, NotWritten};
 use crate::router::RouteError;
-use crate::runtime::auto::{PackagePlace, Packages};
+use crate::runtime::auto::Packages;
 use crate::state::{Board, Cell, Defaults, Desired, DesiredError, ServerCell};
 use crate::store::ServerRow;
 
@@ -39,14 +39,13 @@ pub(super) struct Fake {
 
 impl Default for Fake {
     fn default() -> Self {
-        let packages = Packages { node: PackagePlace::Host, python: PackagePlace::Host };
         Self {
             board: Arc::default(),
             told: Mutex::default(),
             answers: Mutex::default(),
             check: Mutex::default(),
             forgets_deletions: AtomicBool::default(),
-            containers: Mutex::new(Containers { engine: None, packages }),
+            containers: Mutex::new(Containers { engine: None, packages: Packages::ON_HOST }),
         }
     }
 }
@@ -54,6 +53,11 @@ impl Default for Fake {
 impl Fake {
     fn note(&self, words: String) {
         self.told.lock().unwrap().push(words);
+    }
+
+    /// What is forgotten is written down, unless the store takes no deletion.
+    fn take_note(&self) -> Result<(), NotWritten> {
+        if self.forgets_deletions.load(Ordering::Relaxed) { Err(NotWritten) } else { Ok(()) }
     }
 
     pub(super) fn take_told(&self) -> Vec<String> {
@@ -82,18 +86,24 @@ impl Engine for Fake {
         !self.forgets_deletions.load(Ordering::Relaxed)
     }
 
-    async fn forget_server(&self, server: &ServerCell) -> Vec<InstanceId> {
+    async fn forget_server(&self, server: &ServerCell) -> Result<Vec<InstanceId>, NotWritten> {
         self.note(format!("forget server {}", server.name));
-        self.board.instances_of(server.name.as_str()).iter().map(|cell| cell.id.clone()).collect()
+        self.take_note()?;
+        Ok(self.board.instances_of(server.name.as_str()).iter().map(|cell| cell.id.clone()).collect())
     }
 
-    async fn forget_instance(&self, cell: &Arc<Cell>) -> bool {
+    async fn forget_instance(&self, cell: &Arc<Cell>) -> Result<Vec<InstanceId>, NotWritten> {
         self.note(format!("forget instance {}", cell.id));
-        true
+        self.take_note()?;
+        Ok(vec![cell.id.clone()])
     }
 
     fn containers(&self) -> Containers {
         self.containers.lock().unwrap().clone()
+    }
+
+    async fn look_for_containers(&self) -> Containers {
+        self.containers()
     }
 
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {

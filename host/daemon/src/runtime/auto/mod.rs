@@ -50,6 +50,11 @@ pub struct Packages {
     pub python: PackagePlace,
 }
 
+impl Packages {
+    /// All of them on the host.
+    pub const ON_HOST: Self = Self { node: PackagePlace::Host, python: PackagePlace::Host };
+}
+
 /// Where the packages of one language run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackagePlace {
@@ -183,6 +188,10 @@ impl Runtime for AutoRuntime {
             Ok(swept) => report.ended.extend(swept.ended),
             Err(error) => tracing::warn!(%error, "what an earlier mcpd left in containers is not swept yet"),
         }
+        // A crash may have come before the handle of a container was written down.
+        if let Ok(contained) = docker.list().await {
+            self.places.saw(&contained);
+        }
         Ok(report)
     }
 
@@ -266,11 +275,6 @@ impl Runtime for AutoRuntime {
     /// [`Unseen`](super::Presence::Unseen).
     async fn list(&self) -> Result<Vec<Owned>, RuntimeError> {
         let mut owned = self.config.process.list().await?;
-        let unseen = self.places.unseen();
-        let is_unneeded = self.config.docker.engines().iter().all(|engine| engine.sight == Sight::Unneeded);
-        if is_unneeded && unseen.is_empty() {
-            return Ok(owned);
-        }
         match self.config.docker.list().await {
             Ok(contained) => {
                 self.places.saw(&contained);
@@ -278,7 +282,7 @@ impl Runtime for AutoRuntime {
             }
             Err(error) => {
                 tracing::debug!(%error, "containers not listed");
-                owned.extend(unseen);
+                owned.extend(self.places.unseen());
             }
         }
         Ok(owned)

@@ -5,10 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mcpd_core::name::InstanceId;
 
+use crate::runtime::docker::HANDLE_PREFIX;
 use crate::runtime::{Known, Owned, Presence};
 
-/// How the handles of containers begin; those of processes are JSON.
-const DOCKER_HANDLE: &str = "docker:";
 /// The run of a container that nobody has attached to yet.
 const RUN_UNKNOWN: u64 = 0;
 
@@ -47,7 +46,7 @@ impl Places {
     pub(super) fn read_handles(&self, known: &[Known]) {
         for known in known {
             let Some(handle) = &known.handle else { continue };
-            let whereabouts = if handle.0.starts_with(DOCKER_HANDLE) {
+            let whereabouts = if handle.0.starts_with(HANDLE_PREFIX) {
                 Whereabouts { place: Place::Docker, run: Some(RUN_UNKNOWN) }
             } else {
                 Whereabouts { place: Place::Process, run: None }

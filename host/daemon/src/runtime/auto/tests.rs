@@ -201,11 +201,14 @@ async fn an_engine_that_is_away_takes_nothing_off_the_list() {
 }
 
 #[tokio::test]
-async fn an_engine_that_nobody_needs_is_not_asked_for_what_it_holds() {
+async fn a_container_of_which_nothing_was_written_down_is_found_by_the_sweep() {
     let both = Both::new(PackagePlace::Host);
+    both.docker.hold("a");
+    both.auto.sweep(vec![Known { instance: id("a"), handle: None }]).await.unwrap();
     both.docker.set(Sight::Unneeded);
-    assert!(both.listed().await.is_empty());
-    assert!(both.docker.take_asked().is_empty());
+    assert!(both.auto.stop(&id("a")).await.is_err(), "it is known to be there");
+    both.docker.find();
+    assert!(matches!(both.auto.adopt(&id("a")).await, Ok(Adoption::Running(_))));
 }
 
 #[tokio::test]
