@@ -1,10 +1,12 @@
 //! What the runtime notices, and a periodic comparison behind it (behaviour 2.1, 5.8).
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcpd_core::instance::Exit;
+use mcpd_core::name::InstanceId;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -64,7 +66,7 @@ impl Watch {
 
     /// Compares, and goes on listening meanwhile: an engine may take its time, and an exit is told at once.
     async fn look(&mut self) -> Next {
-        let before = running(&self.context);
+        let (before, wanted) = (running(&self.context), wanted(&self.context));
         let mut next = Next::Wait;
         let owned = {
             let mut list = pin!(self.context.runtime.list());
@@ -82,7 +84,7 @@ impl Watch {
         match owned {
             Ok(owned) => {
                 look_for_vanished(&self.context, &before, &owned);
-                self.orphans.sweep(&self.context, &owned);
+                self.orphans.sweep(&self.context, &wanted, &owned);
             }
             Err(error) => tracing::warn!(%error, "what runs was not compared with what should"),
         }
@@ -117,6 +119,10 @@ fn take(context: &Context, event: Result<RuntimeEvent, RecvError>) -> Next {
         Err(RecvError::Lagged(_)) => Next::Look,
         Err(RecvError::Closed) => Next::End,
     }
+}
+
+fn wanted(context: &Context) -> BTreeSet<InstanceId> {
+    context.board.instances().iter().map(|cell| cell.id.clone()).collect()
 }
 
 fn running(context: &Context) -> Vec<(u64, Arc<Cell>)> {
