@@ -27,7 +27,7 @@ impl Orphans {
     pub(super) fn sweep(&mut self, context: &Arc<Context>, wanted: &BTreeSet<InstanceId>, owned: &[Owned]) {
         while self.0.try_join_next().is_some() {}
         let ids = owned.iter().map(|thing| &thing.instance);
-        let is_found = |id: &&InstanceId| !wanted.contains(id) && is_orphan(context, id);
+        let is_found = |id: &&InstanceId| !wanted.contains(*id) && is_orphan(context, id);
         let found: BTreeSet<_> = ids.filter(is_found).cloned().collect();
         if found.is_empty() || !self.0.is_empty() {
             return;

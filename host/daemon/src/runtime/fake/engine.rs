@@ -181,7 +181,7 @@ impl State {
 /// A run in a container, attached to.
 pub(super) fn started(run: u64, instance: &InstanceId, contained: &Contained) -> Started {
     let id = format!("container-of-{instance}");
-    let container = Container { id: id.clone(), image: "fake:1".to_owned(), port: contained.port };
+    let place = Container { id: id.clone(), image: "fake:1".to_owned(), port: contained.port };
     let streams = contained.attach();
-    Started { run, handle: Handle(id), pid: None, container: Some(container), streams }
+    Started { run, handle: Handle(id), pid: None, container: Some(place), streams }
 }
