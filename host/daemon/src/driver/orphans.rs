@@ -12,7 +12,7 @@ use mcpd_core::name::InstanceId;
 use tokio::task::JoinSet;
 
 use super::Context;
-use crate::runtime::Owned;
+use crate::runtime::{Owned, RuntimeError};
 
 /// Removed at once: each is a few calls of an engine, and a stop that may take its grace.
 const REMOVALS_AT_ONCE: usize = 8;
@@ -53,6 +53,10 @@ pub(super) async fn remove(context: &Context, id: &InstanceId) {
         Ok(()) => {
             tracing::info!(instance = %id, "removed what no instance wants");
             context.metrics.orphan_removed();
+        }
+        // Once it is back, the next list says so again.
+        Err(error @ RuntimeError::EngineAway { .. }) => {
+            tracing::debug!(instance = %id, %error, "what no instance wants is not removed yet");
         }
         Err(error) => tracing::warn!(instance = %id, %error, "what no instance wants is not removed yet"),
     }

@@ -83,10 +83,14 @@ impl Watch {
         };
         match owned {
             Ok(owned) => {
+                sight::compare_all(&self.context, &owned);
                 look_for_vanished(&self.context, &before, &owned);
                 self.orphans.sweep(&self.context, &wanted, &owned);
             }
-            Err(error) => tracing::warn!(%error, "what runs was not compared with what should"),
+            Err(error) => {
+                tracing::warn!(%error, "what runs was not compared with what should");
+                sight::compare_all(&self.context, &[]);
+            }
         }
         next
     }
@@ -134,7 +138,7 @@ fn running(context: &Context) -> Vec<(u64, Arc<Cell>)> {
 fn look_for_vanished(context: &Context, before: &[(u64, Arc<Cell>)], owned: &[Owned]) {
     for (run, cell) in before {
         let is_there = owned.iter().any(|thing| thing.instance == cell.id && thing.run == *run);
-        if !is_there && cell.is_run(*run) && sight::is_seen(context, cell) {
+        if !is_there && cell.is_run(*run) && sight::is_answered_for(context, cell) {
             cell.note_exit(*run, Exit::Vanished, String::new());
             exits::apply(context, cell, *run);
         }

@@ -25,7 +25,7 @@ async fn ready_bench(fields: serde_json::Value) -> Bench {
 
 async fn call(bench: &Bench) -> Result<(), String> {
     let server = bench.server("demo");
-    let answer = bench.router.call(&server, None, "tools/list", None, Duration::from_secs(60)).await;
+    let answer = bench.router.call(&server, None, "tools/list", None, Duration::from_mins(1)).await;
     answer.map(|_| ()).map_err(|error| error.to_string())
 }
 
@@ -53,6 +53,45 @@ async fn while_the_engine_is_frozen_nothing_is_known_and_afterwards_all_is_as_be
     assert_eq!((bench.ready("demo"), instance.restarts, bench.runtime.asked("demo").len()), (1, 0, 1));
     assert!(!has_event(&instance, "HealthCheckFailed", ""), "{:#?}", instance.events);
     assert!(bench.runtime.reattachments().is_empty(), "its attachment had not ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_is_known_to_when_it_is_found_there_and_not_when_the_engine_says_that_it_is_back() {
+    let bench = ready_bench(json!({})).await;
+    bench.runtime.go_away(WORDS, Attachments::Hang);
+    bench.until_some("demo", |i| i.sight_lost().is_some()).await;
+    bench.runtime.list_takes(Duration::from_secs(2));
+    let before = bench.now();
+    bench.runtime.come_back();
+    bench.until_ready("demo", 1).await;
+    assert_eq!(seconds(before, bench.now()), 2);
+    bench.runtime.go_away(WORDS, Attachments::Hang);
+    bench.until_some("demo", |i| i.sight_lost().is_some()).await;
+    bench.runtime.vanish(&bench.only("demo").id);
+    bench.runtime.come_back();
+    let instance = bench.until_instance("demo", |i| i.restarts == 1).await;
+    assert!(has_event(&instance, "Exited", "disappeared"), "{:#?}", instance.events);
+}
+
+#[tokio::test(start_paused = true)]
+async fn word_of_an_engine_that_was_missed_is_made_up_for_by_the_scan() {
+    let bench = ready_bench(json!({})).await;
+    bench.runtime.go_away_unnoticed(WORDS, Attachments::Hang);
+    bench.until_some("demo", |i| i.sight_lost().is_some()).await;
+    bench.runtime.come_back_unnoticed();
+    bench.until_ready("demo", 1).await;
+    assert_eq!(bench.only("demo").restarts, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_package_needs_no_engine_unless_it_is_to_run_in_a_container() {
+    let bench = Bench::boot().await;
+    bench.runtime.go_away(WORDS, Attachments::Break);
+    bench.apply("demo", json!({"command": [], "packageName": "demo", "runtime": "node"})).await;
+    bench.until_ready("demo", 1).await;
+    bench.apply_image("boxed", json!({"dockerImage": null, "packageName": "demo", "runtime": "node"})).await;
+    let instance = bench.until_instance("boxed", |i| i.status() == "ERROR").await;
+    assert_eq!(instance.error().unwrap().reason.as_str(), "RuntimeUnreachable");
 }
 
 #[tokio::test(start_paused = true)]

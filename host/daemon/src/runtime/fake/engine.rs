@@ -55,7 +55,9 @@ impl FakeRuntime {
         let mut state = self.lock();
         let (contained, processes): (Vec<_>, Vec<_>) =
             state.runs.drain().partition(|(_, run)| run.contained.is_some());
-        processes.iter().for_each(|(_, run)| run.task.abort());
+        for (_, run) in processes {
+            run.task.abort();
+        }
         let kept: Vec<ServerName> = contained.iter().map(|(_, run)| run.server.clone()).collect();
         state.scripts.retain(|server, _| kept.contains(server));
         state.runs = contained.into_iter().map(|(id, run)| (id, Run { number: 0, ..run })).collect();
@@ -86,18 +88,24 @@ impl FakeRuntime {
         }
     }
 
-    /// The engine is back, mcpd is told, and of what ended meanwhile too.
+    /// The engine is back, and nobody is told.
+    pub(crate) fn come_back_unnoticed(&self) {
+        let mut state = self.lock();
+        (state.away, state.is_frozen) = (None, false);
+    }
+
+    /// The engine is back, and mcpd is told, of what ended meanwhile first.
     pub(crate) fn come_back(&self) {
         let missed = {
             let mut state = self.lock();
             (state.away, state.is_frozen) = (None, false);
             std::mem::take(&mut state.missed)
         };
-        let (kind, at) = (RuntimeKind::Docker, Timestamp::UNIX_EPOCH);
-        let _ = self.events.send(RuntimeEvent::Back { kind, at });
         for (instance, run, exit) in missed {
             self.tell(&instance, run, exit, "");
         }
+        let (kind, at) = (RuntimeKind::Docker, Timestamp::UNIX_EPOCH);
+        let _ = self.events.send(RuntimeEvent::Back { kind, at });
     }
 
     /// The attachment of a container ends, and the container runs on.
