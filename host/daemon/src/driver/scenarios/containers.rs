@@ -247,6 +247,20 @@ async fn an_image_that_is_pulled_is_told_as_it_comes_and_once_it_is_here() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_3_2_without_its_login_no_image_is_asked_for_and_with_it_the_login_is_no_variable() {
+    let bench = Bench::boot().await;
+    bench.apply_image("demo", json!({"imagePullSecret": "hub"})).await;
+    let instance = bench.until_instance("demo", |i| i.status() == "ERROR").await;
+    let words = &instance.error().unwrap().message;
+    assert!(words.contains("failed: imagePullSecret.username: secret hub, key username"), "{words}");
+    assert!(bench.runtime.asked("demo").is_empty());
+    bench.put_login("hub", "robot-user", "robot-password").await;
+    bench.until_ready("demo", 1).await;
+    assert!(bench.runtime.asked("demo")[0].env.is_empty());
+    assert_eq!(bench.cell("demo").redactor().mask("as robot-user with robot-password"), "as ••• with •••");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_listens_on_a_port_runs_on_and_says_that_nobody_speaks_http_yet() {
     let bench = Bench::boot().await;
     bench.runtime.script("demo", |script| script.place = Place::Port);
