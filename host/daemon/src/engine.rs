@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use mcpd_api::manifest::Launch;
 use mcpd_api::view::PartView;
 use mcpd_core::check::CheckRecord;
+use mcpd_core::instance::Instance;
 use mcpd_core::name::InstanceId;
 use mcpd_core::time::between;
 use mcpd_mcp::Answer;
@@ -189,8 +190,9 @@ impl Works {
     fn census(&self, owned_things: usize) -> Census {
         let servers = self.board.servers();
         let cells = self.board.instances();
-        // Who is in ERROR owns nothing, and who is being stopped still does.
-        let wanted = cells.iter().filter(|cell| cell.read(|instance| instance.next_retry_at().is_none()));
+        // Who is in ERROR owns nothing, unless it may run still; and who is being stopped still does.
+        let owns = |instance: &Instance| instance.next_retry_at().is_none() || instance.left_running;
+        let wanted = cells.iter().filter(|cell| cell.read(owns));
         Census {
             wanted_things: wanted.count(),
             owned_things,
