@@ -72,12 +72,12 @@ async fn a_foreign_container_of_our_name_is_left_alone_and_named() {
 async fn a_leftover_of_ours_gives_way_to_the_next_start() {
     let Some(place) = Place::find() else { return };
     let subject = place.subject();
-    let (name, owner) = (place.name("left"), format!("mcpd.owner={}", place.owner));
-    let labels = ["--label", owner.as_str(), "--label", "mcpd.instance=left"];
+    let (name, label) = (place.name("left"), format!("mcpd.owner={}", place.owner));
+    let labels = ["--label", label.as_str(), "--label", "mcpd.instance=left"];
     let left =
         place.engine.docker(&[&["create", "--name", &name][..], &labels, &[IMAGE, "/bin/true"]].concat());
-    let owned = within(subject.runtime.adopt(&InstanceId::new("other"))).await;
-    assert!(matches!(owned, Ok(mcpd::runtime::Adoption::Nothing)), "{owned:?}");
+    let adoption = within(subject.runtime.adopt(&InstanceId::new("other"))).await;
+    assert!(matches!(adoption, Ok(mcpd::runtime::Adoption::Nothing)), "{adoption:?}");
     let owned = within(subject.runtime.list()).await.unwrap();
     assert_eq!(
         owned.iter().map(|owned| (owned.run, owned.presence)).collect::<Vec<_>>(),
