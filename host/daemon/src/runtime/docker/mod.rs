@@ -132,6 +132,16 @@ impl DockerRuntime {
         containers::discard(engine, &found.id).await
     }
 
+    async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<(), RuntimeError> {
+        for found in self.site.containers().await? {
+            if !known.iter().any(|known| known.instance == found.instance) {
+                containers::discard(&self.site.engine, &found.id).await?;
+                report.ended.push(found.instance);
+            }
+        }
+        Ok(())
+    }
+
     fn owned(&self, found: Found) -> Owned {
         let run = self.site.runs.find_by_container(&found.id).map_or(0, |run| run.number);
         Owned { instance: found.instance, run, presence: found.presence }
@@ -150,11 +160,9 @@ impl Runtime for DockerRuntime {
             return Ok(SweepReport::default());
         }
         let mut report = SweepReport::default();
-        for found in self.site.containers().await? {
-            if !known.iter().any(|known| known.instance == found.instance) {
-                containers::discard(&self.site.engine, &found.id).await?;
-                report.ended.push(found.instance);
-            }
+        if let Err(error) = self.remove_unknown(&known, &mut report).await {
+            // What is left is found by the scan.
+            tracing::warn!(%error, "containers that nobody wants may be left for now");
         }
         Ok(report)
     }
