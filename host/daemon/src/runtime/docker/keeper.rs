@@ -8,8 +8,8 @@ use mcpd_core::name::InstanceId;
 use tokio::time::timeout;
 
 use super::containers::{self, short};
-use super::exits;
 use super::runs::{Claim, Run, RunState, Sign};
+use super::seen::{Seen, from_code};
 use super::site::Site;
 use crate::runtime::log::LogBook;
 use crate::runtime::{Exit, RuntimeEvent};
@@ -69,21 +69,17 @@ impl Keeper {
 
     async fn look(&self, container: &str, sign: Sign) -> Option<Exit> {
         let found = containers::inspect(&self.site.engine, container).await;
-        let exit = match &found {
-            Ok(Some(found)) => exits::exit(found),
-            Ok(None) => None,
-            Err(error) => {
+        match (found, sign) {
+            (Ok(Some(Seen { exit: Some(exit), .. })), _) => Some(exit),
+            // It ended, whatever became of it since.
+            (_, Sign::Died(code)) => Some(from_code(code)),
+            (Ok(None), Sign::Look) => Some(Exit::Unseen),
+            (Ok(Some(_)), Sign::Look) => None,
+            (Err(error), Sign::Look) => {
+                // On the engine's return everything is looked at again.
                 tracing::debug!(container = short(container), %error, "a container could not be looked at");
                 None
             }
-        };
-        match (exit, sign, found) {
-            (Some(exit), ..) => Some(exit),
-            // It ended, whatever became of it since.
-            (None, Sign::Died(code), _) => Some(exits::from_code(code)),
-            (None, Sign::Look, Ok(None)) => Some(Exit::Unseen),
-            // It runs; or the engine does not answer, and on its return everything is looked at.
-            (None, Sign::Look, _) => None,
         }
     }
 
@@ -97,6 +93,7 @@ impl Keeper {
             at,
             stderr_tail: self.book.stderr_tail(),
         });
+        self.run().has_been_told();
         self.claim.state.send_replace(RunState::Exited);
     }
 }
