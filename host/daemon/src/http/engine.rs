@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::checks::NotChecked;
 use crate::router::RouteError;
+use crate::runtime::{Exec, ExecRequest, RuntimeError};
 use crate::state::{Cell, DesiredError, ServerCell};
 use crate::store::ServerRow;
 
@@ -63,6 +64,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
         query: LogQuery,
     ) -> Result<BoxStream<'static, String>, LogError>;
 
+    /// Runs a command beside the server of the instance, for a person.
+    async fn exec(&self, cell: &Arc<Cell>, request: ExecRequest) -> Result<Exec, NotExecuted>;
+
     /// How the runtime is and what else mcpd depends on; the store and the secret backends are asked by
     /// the API itself.
     async fn parts(&self) -> Vec<PartView>;
@@ -100,4 +104,20 @@ pub struct LogError {
     pub instance: InstanceId,
     /// The runtime's words.
     pub reason: String,
+}
+
+/// Why no command runs.
+#[derive(Debug, Error)]
+pub enum NotExecuted {
+    /// There is nothing that it could run beside.
+    #[error("instance {instance} is {status}, and a command runs in a RUNNING one only")]
+    NotRunning {
+        /// The instance.
+        instance: InstanceId,
+        /// Its status.
+        status: &'static str,
+    },
+    /// The runtime did not start it.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
 }
