@@ -118,13 +118,7 @@ async fn speak(
 ) -> Infallible {
     loop {
         let frame = tokio::select! {
-            piece = next_piece(&mut stdin) => match piece {
-                Some(data) => Frame::Stdin(data),
-                None => {
-                    stdin = None;
-                    Frame::StdinClosed
-                }
-            },
+            frame = next_piece(&mut stdin) => frame,
             () = next_size(&mut resized) => Frame::Resize(terminal::size()),
         };
         let mut bytes = Vec::new();
@@ -136,11 +130,14 @@ async fn speak(
     }
 }
 
-async fn next_piece(stdin: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
-    match stdin {
-        Some(pieces) => pieces.recv().await,
-        None => std::future::pending().await,
+/// What was typed, and once the word that nothing more comes.
+async fn next_piece(stdin: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Frame {
+    let Some(pieces) = stdin else { return std::future::pending().await };
+    if let Some(data) = pieces.recv().await {
+        return Frame::Stdin(data);
     }
+    *stdin = None;
+    Frame::StdinClosed
 }
 
 async fn next_size(resized: &mut Option<Signal>) {
@@ -149,5 +146,5 @@ async fn next_size(resized: &mut Option<Signal>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

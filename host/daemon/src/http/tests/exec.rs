@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use futures::StreamExt as _;
-use futures::stream;
 use mcpd_api::exec::{ExecEnd, Frame, Frames, TerminalSize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;

@@ -96,10 +96,10 @@ fn spawn(config: &Path) -> Child {
 
 fn config_of(folder: &Path, address: &str, door: Door) -> Vec<u8> {
     let mut config = Vec::new();
-    write!(config, "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder:?}}}}}\n").unwrap();
-    write!(config, "http: {{addr: \"{address}\"}}\n").unwrap();
+    writeln!(config, "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder:?}}}}}").unwrap();
+    writeln!(config, "http: {{addr: \"{address}\"}}").unwrap();
     if door == Door::Login {
-        write!(config, "auth: {{htpasswd: {{realm: test, path: {:?}}}}}\n", folder.join("htpasswd")).unwrap();
+        writeln!(config, "auth: {{htpasswd: {{realm: test, path: {:?}}}}}", folder.join("htpasswd")).unwrap();
     }
     config
 }
