@@ -3,6 +3,7 @@
 //!
 //! An adapter is one folder here, and passes the suite in `conformance.rs`.
 
+mod books;
 pub mod docker;
 pub mod error;
 pub mod exec;
@@ -139,6 +140,9 @@ pub enum RuntimeKind {
     /// Whichever of both a server asks for.
     Auto,
 }
+
+/// Gives the time of now.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Numbers of runs, shared by the runtimes of one mcpd: an instance may change its runtime, and a late event of
 /// the one is never taken for one of the other.

@@ -31,7 +31,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use jiff::Timestamp;
 use mcpd_core::name::InstanceId;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
@@ -46,15 +45,12 @@ use self::runs::{Claim, Runs};
 use super::invocation::Invocation;
 use super::log::{LogBook, LogLine, LogQuery, LogStream};
 use super::{
-    EVENTS_KEPT_MAX, EngineState, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError, RuntimeEvent,
-    RuntimeKind, StartRequest, Started, SweepReport,
+    Clock, EVENTS_KEPT_MAX, EngineState, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError,
+    RuntimeEvent, RuntimeKind, StartRequest, Started, SweepReport,
 };
 pub use environment::clean_env;
 pub use run::Grace;
 pub use sweep::GUARDIANS_END;
-
-/// Gives the time of now.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Gives the prefixes of variables that the `env` secret backends serve; asked at each start.
 pub type Withheld = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
