@@ -8,7 +8,7 @@ use mcpd_api::exec;
 use mcpd_api::problem::{self, Code, Problem};
 use mcpd_mcp::CallError;
 
-use super::engine::{LogError, NotExecuted};
+use super::engine::{LogError, NotExecuted, NotWritten};
 use crate::apply::ApplyError;
 use crate::checks::NotChecked;
 use crate::router::RouteError;
@@ -110,6 +110,12 @@ impl From<StoreError> for Refusal {
         }
         // What a database says about itself belongs into the log; the answer names what was being done.
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<NotWritten> for Refusal {
+    fn from(error: NotWritten) -> Self {
+        Self::of(Code::Unavailable, &error)
     }
 }
 
