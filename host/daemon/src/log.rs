@@ -1,6 +1,10 @@
 //! The daemon's own log, on stderr.
+//!
+//! It holds what is said by `tracing`. What libraries say by the older `log` is left out: one of them writes each request
+//! to a container engine as it is, and the environment of a container with its secrets is in one of these.
 
 use anyhow::Context as _;
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -19,8 +23,8 @@ pub fn start(telemetry: &Telemetry) -> anyhow::Result<()> {
         .with_span_events(FmtSpan::NONE)
         .with_target(false);
     match telemetry.format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
+        LogFormat::Text => set_global_default(log.with_ansi(false).finish())?,
+        LogFormat::Json => set_global_default(log.json().finish())?,
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use mcpd_core::name::InstanceId;
 use tokio::time::timeout;
 
 use super::containers::{self, short};
-use super::exits;
 use super::runs::{Claim, Run, RunState, Sign};
+use super::seen::{Seen, from_code};
 use super::site::Site;
 use crate::runtime::log::LogBook;
 use crate::runtime::{Exit, RuntimeEvent};
@@ -49,6 +49,7 @@ impl Keeper {
             () = run.is_let_go() => return run.attachment().cancel(),
         };
         self.publish(exit, at).await;
+        run.has_been_told();
         if let Err(error) = containers::discard(&self.site.engine, container).await {
             // The next attempt, or the scan, finds it by its labels.
             tracing::warn!(instance = %self.instance, %error, "an ended container stays for now");
@@ -69,21 +70,17 @@ impl Keeper {
 
     async fn look(&self, container: &str, sign: Sign) -> Option<Exit> {
         let found = containers::inspect(&self.site.engine, container).await;
-        let exit = match &found {
-            Ok(Some(found)) => exits::exit(found),
-            Ok(None) => None,
-            Err(error) => {
+        match (found, sign) {
+            (Ok(Some(Seen { exit: Some(exit), .. })), _) => Some(exit),
+            // It ended, whatever became of it since.
+            (_, Sign::Died(code)) => Some(from_code(code)),
+            (Ok(None), Sign::Look) => Some(Exit::Unseen),
+            (Ok(Some(_)), Sign::Look) => None,
+            (Err(error), Sign::Look) => {
+                // On the engine's return everything is looked at again.
                 tracing::debug!(container = short(container), %error, "a container could not be looked at");
                 None
             }
-        };
-        match (exit, sign, found) {
-            (Some(exit), ..) => Some(exit),
-            // It ended, whatever became of it since.
-            (None, Sign::Died(code), _) => Some(exits::from_code(code)),
-            (None, Sign::Look, Ok(None)) => Some(Exit::Unseen),
-            // It runs; or the engine does not answer, and on its return everything is looked at.
-            (None, Sign::Look, _) => None,
         }
     }
 
