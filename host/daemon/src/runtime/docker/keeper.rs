@@ -49,7 +49,6 @@ impl Keeper {
             () = run.is_let_go() => return run.attachment().cancel(),
         };
         self.publish(exit, at).await;
-        run.has_been_told();
         if let Err(error) = containers::discard(&self.site.engine, container).await {
             // The next attempt, or the scan, finds it by its labels.
             tracing::warn!(instance = %self.instance, %error, "an ended container stays for now");
@@ -94,6 +93,7 @@ impl Keeper {
             at,
             stderr_tail: self.book.stderr_tail(),
         });
+        self.run().has_been_told();
         self.claim.state.send_replace(RunState::Exited);
     }
 }

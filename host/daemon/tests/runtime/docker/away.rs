@@ -110,6 +110,7 @@ async fn an_engine_that_goes_away_takes_nothing_with_it() {
     stdin.write_all(b"hello\n").await.unwrap();
     assert_eq!((line(&mut stays).await, line(&mut stays).await), (String::new(), "hello".to_owned()));
     subject.stop("stays").await;
+    subject.stop("ends").await;
     assert_eq!(place.names(), [""; 0]);
 }
 
@@ -149,8 +150,9 @@ async fn a_start_that_an_engine_kept_to_itself_is_taken_over_later() {
         }
         relay.cut();
     };
+    // Whether the start came first is chance, and makes no difference.
     let (started, ()) = within(async { tokio::join!(start, cut) }).await;
-    assert!(started.is_err() || started.is_ok(), "whichever came first");
+    drop(started);
     relay.mend();
     let _ = away(&mut events).await;
     while !matches!(next(&mut events).await, RuntimeEvent::Back { .. }) {}

@@ -1,5 +1,6 @@
 //! What the runtime `docker` promises beyond the suite.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -72,12 +73,12 @@ async fn a_foreign_container_of_our_name_is_left_alone_and_named() {
 async fn a_leftover_of_ours_gives_way_to_the_next_start() {
     let Some(place) = Place::find() else { return };
     let subject = place.subject();
-    let (name, owner) = (place.name("left"), format!("mcpd.owner={}", place.owner));
-    let labels = ["--label", owner.as_str(), "--label", "mcpd.instance=left"];
+    let (name, label) = (place.name("left"), format!("mcpd.owner={}", place.owner));
+    let labels = ["--label", label.as_str(), "--label", "mcpd.instance=left"];
     let left =
         place.engine.docker(&[&["create", "--name", &name][..], &labels, &[IMAGE, "/bin/true"]].concat());
-    let owned = within(subject.runtime.adopt(&InstanceId::new("other"))).await;
-    assert!(matches!(owned, Ok(mcpd::runtime::Adoption::Nothing)), "{owned:?}");
+    let adoption = within(subject.runtime.adopt(&InstanceId::new("other"))).await;
+    assert!(matches!(adoption, Ok(mcpd::runtime::Adoption::Nothing)), "{adoption:?}");
     let owned = within(subject.runtime.list()).await.unwrap();
     assert_eq!(
         owned.iter().map(|owned| (owned.run, owned.presence)).collect::<Vec<_>>(),
@@ -316,6 +317,50 @@ async fn what_ends_at_once_has_its_words_and_its_code() {
             subject.start("brief", &format!("echo out; echo {number} >&2; exit 3")).await;
         assert_eq!(exit(&mut events, &started).await, (Exit::Code(3), number.to_string()));
         assert_eq!(rest(&mut started).await, "out\n");
+    }
+}
+
+#[tokio::test]
+async fn values_of_the_environment_are_in_no_log() {
+    let Some(place) = Place::find() else { return };
+    let said = Said::default();
+    let writer = said.clone();
+    let log =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let _log = tracing::subscriber::set_default(log.finish());
+    let subject = place.subject();
+    let mut events = subject.runtime.subscribe();
+    let token = SecretValue::new("hunter22-hunter22".to_owned());
+    let request = |script: &str| StartRequest {
+        env: vec![("TOKEN".to_owned(), token.clone())],
+        secret_names: vec!["TOKEN".to_owned()],
+        redactor: mcpd_core::secret::Redactor::new([&token]),
+        ..subject.request("silent", script)
+    };
+    let started = subject.run(request("echo $TOKEN >&2; exit 1")).await;
+    let (_, words) = exit(&mut events, &started).await;
+    assert_eq!(words, mcpd_core::secret::MASK);
+    let _started = subject.run(request("cat")).await;
+    within(subject.runtime.leave(&InstanceId::new("silent"))).await.unwrap();
+    within(subject.runtime.adopt(&InstanceId::new("silent"))).await.unwrap();
+    subject.stop("silent").await;
+    let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("the container engine answers"), "{said}");
+    assert!(!said.contains("hunter22"), "{said}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
