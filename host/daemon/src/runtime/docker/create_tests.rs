@@ -23,6 +23,7 @@ fn config() -> DockerConfig {
         grace: Duration::from_secs(10),
         now: Arc::new(|| Timestamp::UNIX_EPOCH),
         numbers: RunNumbers::default(),
+        events: crate::runtime::events(),
     }
 }
 

@@ -66,7 +66,7 @@ impl Endpoint {
     }
 
     /// The socket.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -53,8 +53,8 @@ use self::runs::{RunState, Sign};
 use self::site::Site;
 use super::log::{LogLine, LogQuery, LogStream};
 use super::{
-    Adoption, Clock, EngineState, Exec, ExecRequest, Known, Limits, Owned, Presence, RunNumbers, Runtime,
-    RuntimeError, RuntimeEvent, RuntimeKind, Sight, StartRequest, Started, Streams, SweepReport,
+    Adoption, Clock, EngineState, Events, Exec, ExecRequest, Known, Limits, Owned, Presence, RunNumbers,
+    Runtime, RuntimeError, RuntimeEvent, RuntimeKind, Sight, StartRequest, Started, Streams, SweepReport,
 };
 pub use create::{CPUS, MEMORY_MIB, PIDS};
 pub use endpoint::{Endpoint, NoSocket};
@@ -90,6 +90,8 @@ pub struct DockerConfig {
     pub now: Clock,
     /// Numbers of runs, shared with the other runtimes of this mcpd.
     pub numbers: RunNumbers,
+    /// Where events go, shared with them too.
+    pub events: Events,
 }
 
 /// Runs instances as containers.
@@ -133,13 +135,14 @@ impl DockerRuntime {
     }
 
     async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<(), RuntimeError> {
-        for found in self.site.containers().await? {
-            if !known.iter().any(|known| known.instance == found.instance) {
-                containers::discard(&self.site.engine, &found.id).await?;
-                report.ended.push(found.instance);
-            }
+        let found = self.site.containers().await?;
+        let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
+        let (kept, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(is_known);
+        for orphan in orphans {
+            containers::discard(&self.site.engine, &orphan.id).await?;
+            report.ended.push(orphan.instance);
         }
-        Ok(())
+        if kept.is_empty() { Ok(()) } else { self.need().await }
     }
 
     fn owned(&self, found: Found) -> Owned {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use mcpd_core::name::InstanceId;
 use mcpd_core::secret::Redactor;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::DockerConfig;
@@ -14,7 +13,7 @@ use super::keeper::Keeper;
 use super::network::Network;
 use super::runs::{Run, RunState, Runs, Sign};
 use crate::runtime::books::Books;
-use crate::runtime::{EVENTS_KEPT_MAX, Presence, RuntimeError, RuntimeEvent};
+use crate::runtime::{Events, Presence, RuntimeError};
 
 /// One engine and what this mcpd has there.
 pub(super) struct Site {
@@ -23,7 +22,7 @@ pub(super) struct Site {
     pub(super) network: Network,
     pub(super) runs: Runs,
     pub(super) books: Books,
-    pub(super) events: broadcast::Sender<RuntimeEvent>,
+    pub(super) events: Events,
     /// With it all tasks end; what runs goes on.
     pub(super) end: CancellationToken,
 }
@@ -36,7 +35,7 @@ impl Site {
             network: Network::new(config.network.clone()),
             runs: Runs::new(config.numbers.clone(), end.clone()),
             books: Books::new(config.now.clone()),
-            events: broadcast::channel(EVENTS_KEPT_MAX).0,
+            events: config.events.clone(),
             end,
             config,
         }

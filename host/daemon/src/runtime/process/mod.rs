@@ -45,8 +45,8 @@ use self::runs::{Claim, Runs};
 use super::invocation::Invocation;
 use super::log::{LogLine, LogQuery, LogStream};
 use super::{
-    Clock, EVENTS_KEPT_MAX, EngineState, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError,
-    RuntimeEvent, RuntimeKind, StartRequest, Started, SweepReport,
+    Clock, EngineState, Events, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError, RuntimeEvent,
+    RuntimeKind, StartRequest, Started, SweepReport,
 };
 pub use environment::clean_env;
 pub use run::Grace;
@@ -83,6 +83,8 @@ pub struct ProcessConfig {
     pub sweep_patience: Duration,
     /// Numbers of runs, shared with the other runtimes of this mcpd.
     pub numbers: RunNumbers,
+    /// Where events go, shared with them too.
+    pub events: Events,
 }
 
 /// Runs instances as processes of this host.
@@ -91,7 +93,6 @@ pub struct ProcessRuntime {
     account: Option<Account>,
     folders: Arc<Folders>,
     runs: Runs,
-    events: broadcast::Sender<RuntimeEvent>,
     tasks: TaskTracker,
 }
 
@@ -105,8 +106,7 @@ impl ProcessRuntime {
         orphans::adopt().map_err(RuntimeError::NoReaper)?;
         let folders = Arc::new(Folders::open(config.folder.clone(), account.clone())?);
         let runs = Runs::new(config.now.clone(), config.numbers.clone());
-        let (events, _) = broadcast::channel(EVENTS_KEPT_MAX);
-        Ok(Self { config, account, folders, runs, events, tasks: TaskTracker::new() })
+        Ok(Self { config, account, folders, runs, tasks: TaskTracker::new() })
     }
 
     /// What the guardian is told to run.
@@ -144,7 +144,7 @@ impl ProcessRuntime {
             book,
             words,
             state,
-            events: self.events.clone(),
+            events: self.config.events.clone(),
             now: self.config.now.clone(),
             tasks: self.tasks.clone(),
         }
@@ -219,7 +219,7 @@ impl Runtime for ProcessRuntime {
     }
 
     fn subscribe(&self) -> broadcast::Receiver<RuntimeEvent> {
-        self.events.subscribe()
+        self.config.events.subscribe()
     }
 
     async fn logs(&self, instance: &InstanceId, query: LogQuery) -> Result<Vec<LogLine>, RuntimeError> {

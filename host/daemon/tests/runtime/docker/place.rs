@@ -42,6 +42,7 @@ impl Place {
             grace: Duration::from_secs(1),
             now: Arc::new(now),
             numbers: RunNumbers::default(),
+            events: mcpd::runtime::events(),
         }
     }
 

@@ -56,6 +56,7 @@ pub(crate) fn config(folder: &Path) -> ProcessConfig {
         },
         sweep_patience: GUARDIANS_END,
         numbers: RunNumbers::default(),
+        events: mcpd::runtime::events(),
     }
 }
 
