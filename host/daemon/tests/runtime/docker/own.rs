@@ -191,14 +191,8 @@ async fn a_start_that_fails_says_why_in_the_engines_words_and_leaves_nothing() {
 #[tokio::test]
 async fn a_port_is_reached_on_loopback_over_a_network_that_is_made() {
     let Some(place) = Place::find() else { return };
-    let network = format!("mcpd-test-{}", place.owner);
-    let configured = || {
-        let mut config = place.config();
-        config.network.clone_from(&network);
-        config
-    };
     // Two at once want the network, which is made once.
-    let (one, two) = (subject(configured()), subject(configured()));
+    let (one, two) = (subject(place.networked()), subject(place.networked()));
     let listening = |subject: &crate::conformance::Subject, instance: &str| {
         let isolation = Isolation { port: Some(8080), ..Isolation::default() };
         StartRequest { isolation, ..subject.request(instance, "mkdir /www; exec httpd -f -p 8080 -h /bin") }
@@ -211,7 +205,8 @@ async fn a_port_is_reached_on_loopback_over_a_network_that_is_made() {
         )
     })
     .await;
-    let networks = place.engine.docker(&["network", "ls", "--filter", &format!("name={network}"), "-q"]);
+    let networks =
+        place.engine.docker(&["network", "ls", "--filter", &format!("name={}", place.network()), "-q"]);
     let mut reached = Vec::new();
     if let (Ok(one), Ok(other), Ok(two)) = &started {
         for started in [one, other, two] {
@@ -221,11 +216,14 @@ async fn a_port_is_reached_on_loopback_over_a_network_that_is_made() {
             reached.push(reach(address).await);
         }
     }
+    let third = subject(place.networked());
+    let adoption = within(third.runtime.adopt(&InstanceId::new("two"))).await.unwrap();
     for (subject, instance) in [(&one, "one"), (&one, "other"), (&two, "two")] {
         subject.stop(instance).await;
     }
-    place.engine.docker(&["network", "rm", &network]);
     assert_eq!(reached, [true; 3], "{started:?}");
+    let mcpd::runtime::Adoption::Running(adopted) = adoption else { panic!("{adoption:?}") };
+    assert_eq!(adopted.started.container, started.2.unwrap().container);
     assert_eq!(networks.lines().count(), 1);
 }
 

@@ -76,7 +76,9 @@ impl Drop for Private {
 
 fn spawn(folder: &TempDir, engine: &Engine) -> Child {
     let path = |name: &str| folder.path().join(name);
-    program("dockerd")
+    // In a network of its own: without a bridge it would remove that of the machine's engine.
+    program("unshare")
+        .args(["--net", "dockerd"])
         .args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "5", "-H"])
         .arg(engine.endpoint.to_string())
         .arg("--data-root")
