@@ -57,7 +57,7 @@ pub enum ExecEnd {
 pub enum Frame {
     /// For the command's stdin.
     Stdin(Vec<u8>),
-    /// Of the command's stdout; all it says, where it has a terminal.
+    /// Of the command's stdout; all it says, where it has a terminal. An empty one breaks a silence.
     Stdout(Vec<u8>),
     /// Of the command's stderr.
     Stderr(Vec<u8>),
@@ -181,6 +181,9 @@ impl Frames {
 }
 
 fn write_data(channel: u8, data: &[u8], out: &mut Vec<u8>) {
+    if data.is_empty() {
+        write(channel, data, out);
+    }
     for chunk in data.chunks(PAYLOAD_BYTES_MAX) {
         write(channel, chunk, out);
     }
@@ -209,7 +212,7 @@ mod tests {
     use super::*;
 
     fn any_frame() -> impl Strategy<Value = Frame> {
-        let data = || prop::collection::vec(any::<u8>(), 1..200);
+        let data = || prop::collection::vec(any::<u8>(), 0..200);
         prop_oneof![
             data().prop_map(Frame::Stdin),
             data().prop_map(Frame::Stdout),

@@ -222,6 +222,18 @@ async fn garbage_of_a_client_ends_its_command() {
     command.says.closed().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_silence_is_broken_so_that_a_client_that_is_gone_is_noticed() {
+    let (exec, command) = command();
+    let fixture = with(Ok(exec));
+    let mut client = Client::open(&fixture, r#"{"command":["sh"],"stdin":true}"#).await;
+    assert_eq!(client.next().await, Some(Frame::Stdout(Vec::new())));
+    // More than the command takes, so that nobody reads that the client ends.
+    client.send(Frame::Stdin(vec![b'x'; 60_000])).await;
+    drop(client);
+    command.says.closed().await;
+}
+
 #[tokio::test]
 async fn commands_end_with_mcpd_which_waits_for_that() {
     let (exec, command) = command();

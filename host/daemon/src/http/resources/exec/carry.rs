@@ -1,9 +1,12 @@
 //! Carries the streams of a command over its client's connection, until one of both has ended.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use mcpd_api::exec::{ExecEnd, Frame, FrameError, Frames, TerminalSize};
 use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::runtime::exec::Terminal;
@@ -11,6 +14,11 @@ use crate::runtime::{Exec, ExecEvent, TtySize};
 
 /// What is read of the client at once.
 const READ_BYTES: usize = 16 << 10;
+/// After so long without a word one is sent, which a client that is gone cannot take: its command would hold its place
+/// for ever where it says nothing and does not read.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// The words for a runtime that breaks its promise.
+const UNSAID: &str = "the command's streams ended without a word of its end";
 
 /// Carries both ways. What the client sends waits where the command does not read, and holds up nothing of what the
 /// command says. The command's streams are closed when this returns.
@@ -32,21 +40,22 @@ pub(super) async fn carry(connection: impl AsyncRead + AsyncWrite, run: Exec, en
     }
 }
 
-/// Carries what the command says, and gives how it ended.
+/// Carries what the command says, and gives how it ended. A silence is broken by a frame of nothing.
 async fn carry_out(
     mut output: BoxStream<'static, ExecEvent>,
     writer: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<ExecEnd> {
-    while let Some(event) = output.next().await {
-        let frame = match event {
-            ExecEvent::Stdout(piece) => Frame::Stdout(piece.into()),
-            ExecEvent::Stderr(piece) => Frame::Stderr(piece.into()),
-            ExecEvent::Exited(code) => return Ok(ExecEnd::ExitCode(code)),
-            ExecEvent::Lost(words) => return Ok(ExecEnd::Error(words)),
+    loop {
+        let frame = match timeout(SILENCE_MAX, output.next()).await {
+            Ok(Some(ExecEvent::Stdout(piece))) => Frame::Stdout(piece.into()),
+            Ok(Some(ExecEvent::Stderr(piece))) => Frame::Stderr(piece.into()),
+            Ok(Some(ExecEvent::Exited(code))) => return Ok(ExecEnd::ExitCode(code)),
+            Ok(Some(ExecEvent::Lost(words))) => return Ok(ExecEnd::Error(words)),
+            Ok(None) => return Ok(ExecEnd::Error(UNSAID.to_owned())),
+            Err(_) => Frame::Stdout(Vec::new()),
         };
         tell(writer, frame).await?;
     }
-    Ok(ExecEnd::Error("the command's streams ended without a word of its end".to_owned()))
 }
 
 async fn tell(writer: &mut (impl AsyncWrite + Unpin), frame: Frame) -> io::Result<()> {
