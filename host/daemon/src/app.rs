@@ -22,8 +22,8 @@ use crate::http::engine::Engine;
 use crate::http::{Access, Api, Hosts, Token};
 use crate::metrics::Metrics;
 use crate::router::Router;
-use crate::runtime::Runtime;
 use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
+use crate::runtime::{RunNumbers, Runtime};
 use crate::secrets::{self, Backends, Resolver, SealedKey, withheld_prefixes};
 use crate::state::{Board, Defaults, Ledger};
 use crate::store::Store;
@@ -251,6 +251,7 @@ fn runtime(
         now: Arc::new(move || clock.now()),
         grace: Grace::default(),
         sweep_patience: GUARDIANS_END,
+        numbers: RunNumbers::default(),
     })?;
     Ok(Arc::new(process))
 }

@@ -29,6 +29,9 @@ pub enum Launch {
         /// When the image is pulled.
         #[serde(rename = "imagePullPolicy", skip_serializing_if = "PullPolicy::is_default")]
         pull_policy: PullPolicy,
+        /// The secret whose keys `username` and `password` log in at the registry.
+        #[serde(rename = "imagePullSecret", skip_serializing_if = "Option::is_none")]
+        pull_secret: Option<String>,
     },
     /// A package, run by `npx` or `uvx`.
     Package {
@@ -125,11 +128,12 @@ struct Fields {
     cwd: Option<String>,
     container_port: Option<u16>,
     pull_policy: Option<PullPolicy>,
+    pull_secret: Option<String>,
     headers: Vec<EnvEntry>,
 }
 
 /// Fields that only some launches have, with the launches that have them.
-const APPLIES: [(&str, &[&str]); 9] = [
+const APPLIES: [(&str, &[&str]); 11] = [
     ("args", &["dockerImage", "packageName", "command"]),
     ("env", &["dockerImage", "packageName", "command"]),
     ("runtime", &["packageName"]),
@@ -137,6 +141,8 @@ const APPLIES: [(&str, &[&str]); 9] = [
     ("cwd", &["packageName", "command"]),
     ("containerPort", &["dockerImage", "packageName"]),
     ("imagePullPolicy", &["dockerImage"]),
+    ("imagePullSecret", &["dockerImage"]),
+    ("readOnlyRootFilesystem", &["dockerImage", "packageName"]),
     ("volumes", &["dockerImage", "packageName"]),
     ("headers", &["externalUrl"]),
 ];
@@ -184,6 +190,7 @@ fn read_fields(reader: &mut Reader<'_>) -> Fields {
         cwd: reader.filled("cwd", &text::PATH),
         container_port: reader.integer("containerPort", PORTS).and_then(|port| u16::try_from(port).ok()),
         pull_policy: reader.word("imagePullPolicy", &policies),
+        pull_secret: reader.filled("imagePullSecret", &text::NAME),
     }
 }
 
@@ -195,7 +202,8 @@ fn finish(reader: &Reader<'_>, field: &str, fields: Fields) -> Option<Launch> {
     match field {
         "dockerImage" => {
             let pull_policy = fields.pull_policy.unwrap_or_default();
-            Some(Launch::Image { image: fields.image?, command, args, container_port, pull_policy })
+            let (image, pull_secret) = (fields.image?, fields.pull_secret);
+            Some(Launch::Image { image, command, args, container_port, pull_policy, pull_secret })
         }
         "packageName" => {
             if !reader.has("runtime") {

@@ -49,6 +49,9 @@ pub struct ServerManifest {
     /// Folders of the host in the container.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
+    /// Whether the container cannot write to its own image's file system; `/tmp` is in memory then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub read_only_root_filesystem: bool,
     /// How a changed spec replaces the instances.
     #[serde(skip_serializing_if = "is_default")]
     pub strategy: Strategy,
@@ -142,6 +145,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: String) -> Option<ServerManife
     let labels = reader.pairs("labels", bounds::LABELS_MAX, &text::LABEL_KEY, &text::LABEL_VALUE);
     let resources = reader.nested("resources").map(read_resources);
     let volumes = read_volumes(reader);
+    let read_only_root_filesystem = reader.flag("readOnlyRootFilesystem");
     let strategies = [("rolling", Strategy::Rolling), ("recreate", Strategy::Recreate)];
     let strategy = reader.word("strategy", &strategies).unwrap_or_default();
     let reactions = [("none", OnUnhealthy::None), ("restart", OnUnhealthy::Restart)];
@@ -159,6 +163,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: String) -> Option<ServerManife
         labels: labels.unwrap_or_default(),
         resources,
         volumes,
+        read_only_root_filesystem,
         strategy,
         on_unhealthy,
         protocol_version: protocol_version.map(str::to_owned),

@@ -335,7 +335,7 @@ fn every_field_of_every_kind_survives() {
 fn full_manifests() -> Vec<Value> {
     let full = json!({
         "kind": "server", "name": "a", "description": "d", "transport": "SSE", "dockerImage": "i:1",
-        "command": ["c"], "args": ["a"], "containerPort": 8080, "imagePullPolicy": "Never",
+        "command": ["c"], "args": ["a"], "containerPort": 8080, "imagePullPolicy": "Never", "imagePullSecret": "regcred",
         "env": [
             {"name": "A", "value": ""},
             {"name": "B", "valueFrom": {"secretRef": {"name": "s", "key": "k", "allowEmpty": true}}},
@@ -343,7 +343,7 @@ fn full_manifests() -> Vec<Value> {
         "replicas": 3, "labels": {"team": "dev"},
         "resources": {"memoryMiB": 512, "cpus": 0.5, "pids": 256},
         "volumes": [{"source": "/srv", "target": "/data", "readOnly": true}],
-        "strategy": "recreate", "onUnhealthy": "restart", "protocolVersion": "2025-11-25",
+        "readOnlyRootFilesystem": true, "strategy": "recreate", "onUnhealthy": "restart", "protocolVersion": "2025-11-25",
         "progressDeadlineSeconds": 60,
         "healthCheck": {
             "tool": "t", "arguments": {"a": [1]}, "config": {"b": 2}, "intervalSeconds": 0.5,

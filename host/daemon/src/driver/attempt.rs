@@ -8,7 +8,7 @@ use mcpd_core::server::Revision;
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, exits, launch, link};
-use crate::runtime::Started;
+use crate::runtime::{Progress, Started};
 use crate::state::{Cell, Desired, Run};
 
 /// Attempts to start an instance; what came of it stands in the cell.
@@ -88,7 +88,8 @@ fn count_missing(context: &Context, cell: &Cell, error: &EnvError) {
 }
 
 async fn start(context: &Context, cell: &Cell, desired: &Desired, env: &Env) -> Result<Started, String> {
-    let request = launch::start_request(cell, desired, env)?;
+    let revision = cell.read(|instance| instance.revision.clone());
+    let request = launch::start_request(cell, desired, revision, env, Progress::default())?;
     context.runtime.start(request).await.map_err(|error| words(&error))
 }
 
@@ -113,14 +114,14 @@ async fn conclude(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, o
 
 /// The runtime reports it running: from here on its end is an exit, and its connection is opened.
 async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, started: Started, env: &Env) {
-    let Started { run, handle, pid, streams } = started;
+    let Started { run, handle, pid, container, streams } = started;
     let hang_up = CancellationToken::new();
     cell.set_run(Run {
         number: run,
         handle: Some(handle.0),
         pid,
-        container_id: None,
-        image: None,
+        container_id: container.as_ref().map(|container| container.id.clone()),
+        image: container.map(|container| container.image),
         redactor: env.redactor.clone(),
         connection: None,
         hang_up: hang_up.clone(),

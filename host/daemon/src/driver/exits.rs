@@ -35,7 +35,7 @@ pub(super) async fn watch(context: Arc<Context>, mut events: Receiver<RuntimeEve
 }
 
 fn take(context: &Context, event: RuntimeEvent) {
-    let RuntimeEvent::Exited { instance, run, exit, stderr_tail, .. } = event;
+    let RuntimeEvent::Exited { instance, run, exit, stderr_tail, .. } = event else { return };
     if let Some(cell) = context.board.find_instance(instance.as_str()) {
         cell.note_exit(run, exit_of(exit), stderr_tail);
         apply(context, &cell, run);
@@ -100,6 +100,7 @@ fn exit_of(exit: runtime::Exit) -> Exit {
     match exit {
         runtime::Exit::Code(code) => Exit::Code(code),
         runtime::Exit::Signal(signal) => Exit::Signal(signal),
+        runtime::Exit::OutOfMemory => Exit::OutOfMemory,
         runtime::Exit::Unseen => Exit::Vanished,
     }
 }

@@ -51,6 +51,7 @@ pub(super) async fn open(
         match streams {
             Streams::Pipes { stdin, stdout } => Connection::open_pipes(stdout, stdin, options).await,
             Streams::Other { stdin, stdout } => Connection::open(stdout, stdin, options).await,
+            Streams::Http { .. } => std::future::pending().await,
         }
     };
     let given_up = || ConnectError::Lost { server, reason: CloseReason::ClosedByUs };

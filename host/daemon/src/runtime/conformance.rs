@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use mcpd::runtime::{
-    Attempt, Exit, Handle, Launch, LogQuery, Presence, Runtime, RuntimeError, RuntimeEvent, StartRequest,
-    Started, Streams,
+    Attempt, Exit, Handle, Isolation, Launch, Limits, LogQuery, Presence, Progress, Runtime, RuntimeError,
+    RuntimeEvent, StartRequest, Started, Streams,
 };
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::secret::{MASK, Redactor, SecretValue};
+use mcpd_core::server::Revision;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
@@ -72,7 +73,7 @@ impl Running {
 
 impl From<Started> for Running {
     fn from(started: Started) -> Self {
-        let Started { run, handle, pid, streams } = started;
+        let Started { run, handle, pid, streams, .. } = started;
         let (stdin, stdout): (Box<dyn AsyncWrite + Send + Unpin>, Box<dyn AsyncRead + Send + Unpin>) =
             match streams {
                 Streams::Pipes { stdin, stdout } => (
@@ -80,6 +81,7 @@ impl From<Started> for Running {
                     Box::new(pipe::Receiver::from_owned_fd(stdout).unwrap()),
                 ),
                 Streams::Other { stdin, stdout } => (stdin, stdout),
+                Streams::Http { address } => panic!("a shell listens at {address}"),
             };
         Self { run, handle, pid, stdin, stdout }
     }
@@ -94,7 +96,12 @@ pub(crate) fn request(instance: &str, launch: Launch) -> StartRequest {
         args: Vec::new(),
         cwd: None,
         env: Vec::new(),
+        secret_names: Vec::new(),
         redactor: Redactor::default(),
+        revision: Revision { launch: "launch".to_owned(), secrets: None },
+        limits: Limits::default(),
+        isolation: Isolation::default(),
+        progress: Progress::default(),
     }
 }
 
@@ -122,8 +129,10 @@ pub(crate) async fn exit(events: &mut Receiver<RuntimeEvent>, running: &Running)
 
 async fn exit_of(events: &mut Receiver<RuntimeEvent>, of: u64) -> (Exit, String) {
     loop {
-        let RuntimeEvent::Exited { run, exit, stderr_tail, .. } = within(events.recv()).await.unwrap();
-        if run == of {
+        let event = within(events.recv()).await.unwrap();
+        if let RuntimeEvent::Exited { run, exit, stderr_tail, .. } = event
+            && run == of
+        {
             return (exit, stderr_tail);
         }
     }

@@ -75,6 +75,42 @@ pub enum RuntimeError {
     /// The operating system does not let mcpd adopt orphans, which it needs to prove a tree gone.
     #[error("cannot become the reaper of orphaned processes")]
     NoReaper(#[source] io::Error),
+    /// The container engine does not answer; nothing is known of what runs there.
+    #[error("the container engine at {endpoint} does not answer: {reason}")]
+    EngineAway {
+        /// Its socket.
+        endpoint: String,
+        /// The words of what failed.
+        reason: String,
+    },
+    /// The container engine refused, in its own words.
+    #[error("cannot {doing}: {reason}")]
+    EngineRefused {
+        /// What was being done, with the name of the thing.
+        doing: String,
+        /// The engine's words.
+        reason: String,
+    },
+    /// The engine was asked, and did not answer this in time though it is there.
+    #[error("cannot {doing}: the container engine gave no answer within {seconds} s")]
+    EngineSlow {
+        /// What was being done, with the name of the thing.
+        doing: String,
+        /// The deadline that passed.
+        seconds: u64,
+    },
+    /// The configuration leaves no container engine to mcpd.
+    #[error("cannot run image {image}: runtime.kind is process, so this mcpd uses no container engine")]
+    NoEngine {
+        /// The image.
+        image: String,
+    },
+    /// Commands are run beside containers only.
+    #[error("cannot run a command in instance {instance}: it is not in a container")]
+    NoExec {
+        /// The instance.
+        instance: InstanceId,
+    },
     /// Nothing is kept of such an instance.
     #[error("instance {instance} is not known to the runtime")]
     UnknownInstance {

@@ -13,6 +13,8 @@ pub enum Exit {
     Code(i32),
     /// The server was ended by this signal.
     Signal(i32),
+    /// It used more memory than it may, and the kernel ended it.
+    OutOfMemory,
     /// It is gone, and nobody saw how.
     Unseen,
 }
@@ -25,6 +27,7 @@ impl fmt::Display for Exit {
                 Ok(signal) => write!(f, "ended by {signal}"),
                 Err(_) => write!(f, "ended by signal {number}"),
             },
+            Self::OutOfMemory => f.write_str("exited with code 137 (out of memory)"),
             Self::Unseen => f.write_str("ended without a word"),
         }
     }

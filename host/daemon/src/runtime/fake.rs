@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EVENTS_KEPT_MAX, Exit, Handle, Known, LogLine, LogQuery, Owned, Presence, Runtime, RuntimeError,
-    RuntimeEvent, RuntimeKind, StartRequest, Started, Streams, SweepReport,
+    EVENTS_KEPT_MAX, EngineState, Exit, Handle, Known, LogLine, LogQuery, Owned, Presence, Runtime,
+    RuntimeError, RuntimeEvent, RuntimeKind, StartRequest, Started, Streams, SweepReport,
 };
 
 /// Room of each pipe: more than any message of a test.
@@ -239,7 +239,7 @@ impl FakeRuntime {
         let (stdout, stdin) = tokio::io::split(ours);
         let handle = Handle(format!("run-{number}"));
         let streams = Streams::Other { stdin: Box::new(stdin), stdout: Box::new(stdout) };
-        Ok(Started { run: number, handle, pid: None, streams })
+        Ok(Started { run: number, handle, pid: None, container: None, streams })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -288,6 +288,10 @@ impl Runtime for FakeRuntime {
 
     async fn remove(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         self.stop(instance).await
+    }
+
+    fn engines(&self) -> Vec<EngineState> {
+        Vec::new()
     }
 
     async fn list(&self) -> Result<Vec<Owned>, RuntimeError> {

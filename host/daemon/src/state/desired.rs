@@ -27,6 +27,11 @@ const FIELDS_NOT_LAUNCHED: [&str; 8] = [
     "progressDeadlineSeconds",
 ];
 
+/// Stands among the variables for the user of the image's registry; no variable can be called so.
+pub const PULL_USERNAME: &str = "imagePullSecret.username";
+/// The same for the password.
+pub const PULL_PASSWORD: &str = "imagePullSecret.password";
+
 /// What is wanted of one server.
 #[derive(Clone, Debug)]
 pub struct Desired {
@@ -46,7 +51,8 @@ pub struct Desired {
     pub restart_nonce: i64,
     /// Hash of the launch fields and of the restarts people asked for.
     pub launch_hash: String,
-    /// Its variables.
+    /// Its variables, and the login of its image's registry as [`PULL_USERNAME`] and [`PULL_PASSWORD`]: all of
+    /// it is resolved, or nothing is started.
     pub env: Vec<env::EnvEntry>,
     /// How it is checked; `None` when checks are disabled.
     pub check: Option<Arc<CheckPlan>>,
@@ -100,7 +106,7 @@ impl Desired {
             updated_at: row.updated_at,
             restart_nonce: row.restart_nonce,
             launch_hash: launch_hash(&value, row.restart_nonce),
-            env: manifest.env.iter().map(env_entry).collect(),
+            env: manifest.env.iter().map(env_entry).chain(pull_entries(&manifest.launch)).collect(),
             check: check_plan(&health_check, &defaults.0.policy).map(Arc::new),
             manifest,
         })
@@ -153,6 +159,15 @@ fn env_entry(entry: &manifest::EnvEntry) -> env::EnvEntry {
         }),
     };
     env::EnvEntry { name: entry.name.clone(), source }
+}
+
+fn pull_entries(launch: &Launch) -> Vec<env::EnvEntry> {
+    let Launch::Image { pull_secret: Some(secret), .. } = launch else { return Vec::new() };
+    let entry = |name: &str, key: &str| {
+        let reference = SecretRef { name: secret.clone(), key: key.to_owned(), allow_empty: false };
+        env::EnvEntry { name: name.to_owned(), source: env::EnvSource::Secret(reference) }
+    };
+    vec![entry(PULL_USERNAME, "username"), entry(PULL_PASSWORD, "password")]
 }
 
 /// Changes when, and only when, a launch field changes or a restart was asked for. Half of a SHA-256 is

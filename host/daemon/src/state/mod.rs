@@ -10,5 +10,5 @@ mod ledger;
 
 pub use board::{Board, Change, Doubt, ServerCell};
 pub use cell::{Cell, Run};
-pub use desired::{CheckPlan, Defaults, Desired, DesiredError};
+pub use desired::{CheckPlan, Defaults, Desired, DesiredError, PULL_PASSWORD, PULL_USERNAME};
 pub use ledger::Ledger;

@@ -173,6 +173,7 @@ impl Keeper {
             run: self.assignment.run,
             handle: Recorded::new(self.stamp, server).to_handle(),
             pid: server.pid.try_into().ok(),
+            container: None,
             streams: Streams::Pipes { stdin, stdout },
         };
         if answer.send(Ok(started)).is_err() {

@@ -15,7 +15,6 @@ mod folder;
 pub mod guard;
 mod handle;
 mod keeper;
-mod launch;
 mod mark;
 mod orphans;
 mod procfs;
@@ -43,12 +42,12 @@ use self::folder::{Folders, failed};
 use self::guard::wire::Order;
 use self::handle::Recorded;
 use self::keeper::{Assignment, StartFailure};
-use self::launch::Invocation;
 use self::runs::{Claim, Runs};
+use super::invocation::Invocation;
 use super::log::{LogBook, LogLine, LogQuery, LogStream};
 use super::{
-    EVENTS_KEPT_MAX, Known, Launch, Owned, Runtime, RuntimeError, RuntimeEvent, RuntimeKind, StartRequest,
-    Started, SweepReport,
+    EVENTS_KEPT_MAX, EngineState, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError, RuntimeEvent,
+    RuntimeKind, StartRequest, Started, SweepReport,
 };
 pub use environment::clean_env;
 pub use run::Grace;
@@ -86,6 +85,8 @@ pub struct ProcessConfig {
     pub grace: Grace,
     /// How long a sweep waits for earlier guardians to end by themselves; [`GUARDIANS_END`] unless in a test.
     pub sweep_patience: Duration,
+    /// Numbers of runs, shared with the other runtimes of this mcpd.
+    pub numbers: RunNumbers,
 }
 
 /// Runs instances as processes of this host.
@@ -107,7 +108,7 @@ impl ProcessRuntime {
         }
         orphans::adopt().map_err(RuntimeError::NoReaper)?;
         let folders = Arc::new(Folders::open(config.folder.clone(), account.clone())?);
-        let runs = Runs::new(config.now.clone());
+        let runs = Runs::new(config.now.clone(), config.numbers.clone());
         let (events, _) = broadcast::channel(EVENTS_KEPT_MAX);
         Ok(Self { config, account, folders, runs, events, tasks: TaskTracker::new() })
     }
@@ -182,7 +183,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
-        let invocation = Invocation::new(&request.launch, &request.args);
+        let invocation = Invocation::new(&request.launch, &request.args)?;
         let order = self.order(&request, &invocation)?;
         let claim = self.claim(&request).await?;
         let (instance, launch, mut run) =
@@ -216,6 +217,10 @@ impl Runtime for ProcessRuntime {
         self.stop(instance).await?;
         self.runs.forget(instance);
         self.folders.remove(instance)
+    }
+
+    fn engines(&self) -> Vec<EngineState> {
+        Vec::new()
     }
 
     async fn list(&self) -> Result<Vec<Owned>, RuntimeError> {

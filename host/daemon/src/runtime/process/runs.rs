@@ -1,7 +1,6 @@
 //! The runs there are and were, by instance.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mcpd_core::name::InstanceId;
@@ -11,13 +10,13 @@ use tokio::sync::{mpsc, watch};
 use super::Clock;
 use super::guard::wire::Word;
 use super::run::{Run, RunState, WORDS_MAX};
-use crate::runtime::Owned;
 use crate::runtime::log::LogBook;
+use crate::runtime::{Owned, RunNumbers};
 
 /// All that is kept of instances until they are removed.
 pub(super) struct Runs {
     instances: Mutex<HashMap<InstanceId, Kept>>,
-    next_number: AtomicU64,
+    numbers: RunNumbers,
     now: Clock,
 }
 
@@ -36,8 +35,8 @@ pub(super) struct Claim {
 
 impl Runs {
     /// None yet; log lines get their time from `now`.
-    pub(super) fn new(now: Clock) -> Self {
-        Self { instances: Mutex::default(), next_number: AtomicU64::new(1), now }
+    pub(super) fn new(now: Clock, numbers: RunNumbers) -> Self {
+        Self { instances: Mutex::default(), numbers, now }
     }
 
     /// Opens a run for the instance, unless one is there that is not proved gone (behaviour 5.3).
@@ -51,7 +50,7 @@ impl Runs {
         book.turn_page(redactor);
         let (words, heard) = mpsc::channel(WORDS_MAX);
         let (state, seen) = watch::channel(RunState::Starting);
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let number = self.numbers.next();
         let run = Run { number, words, state: seen };
         instances.insert(instance.clone(), Kept { book: book.clone(), run: run.clone() });
         Some(Claim { run, book, words: heard, state })

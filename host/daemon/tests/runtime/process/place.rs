@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mcpd::runtime::Launch;
 use mcpd::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
+use mcpd::runtime::{Launch, RunNumbers};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -54,6 +54,7 @@ pub(crate) fn config(folder: &Path) -> ProcessConfig {
             kill: Duration::from_secs(20),
         },
         sweep_patience: GUARDIANS_END,
+        numbers: RunNumbers::default(),
     }
 }
 

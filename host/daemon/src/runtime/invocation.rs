@@ -1,6 +1,6 @@
 //! From what a server's owner wrote to the program and arguments that are executed.
 
-use super::super::{Launch, RuntimeError};
+use super::{Launch, RuntimeError};
 
 /// A program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,10 @@ pub(super) struct Invocation {
 
 impl Invocation {
     /// What runs `launch` with `args` appended. Nothing here may ever ask a question: nobody would answer.
-    pub(super) fn new(launch: &Launch, args: &[String]) -> Self {
+    ///
+    /// # Errors
+    /// An image is no program.
+    pub(super) fn new(launch: &Launch, args: &[String]) -> Result<Self, RuntimeError> {
         let (program, mut all) = match launch {
             Launch::Command { argv } => {
                 let (program, rest) = argv.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
@@ -19,15 +22,16 @@ impl Invocation {
             }
             Launch::NodePackage { package, bin } => ("npx".to_owned(), npx(package, bin.as_deref())),
             Launch::PythonPackage { package, bin } => ("uvx".to_owned(), uvx(package, bin.as_deref())),
+            Launch::Image { image, .. } => return Err(RuntimeError::NoEngine { image: image.clone() }),
         };
         all.extend_from_slice(args);
-        Self { program, args: all }
+        Ok(Self { program, args: all })
     }
 
     /// The error of a program that is not there: for a package's runner it says what to install.
     pub(super) fn not_found(&self, launch: &Launch, reason: String) -> RuntimeError {
         let hint = match launch {
-            Launch::Command { .. } => {
+            Launch::Command { .. } | Launch::Image { .. } => {
                 return RuntimeError::CannotStart { program: self.program.clone(), reason };
             }
             Launch::NodePackage { .. } => "install Node.js, which brings npx: https://nodejs.org",
@@ -62,7 +66,7 @@ mod tests {
     use super::*;
 
     fn line(launch: &Launch) -> String {
-        let Invocation { program, args } = Invocation::new(launch, &["stdio".to_owned()]);
+        let Invocation { program, args } = Invocation::new(launch, &["stdio".to_owned()]).unwrap();
         format!("{program} {}", args.join(" "))
     }
 
@@ -101,7 +105,8 @@ mod tests {
     #[test]
     fn a_missing_runner_says_what_to_install() {
         let launch = python("a", None);
-        let error = Invocation::new(&launch, &[]).not_found(&launch, "No such file or directory".to_owned());
+        let error =
+            Invocation::new(&launch, &[]).unwrap().not_found(&launch, "No such file or directory".to_owned());
         assert_eq!(
             error.to_string(),
             "cannot start \"uvx\": it is not on PATH (install uv, which brings uvx: https://docs.astral.sh/uv)"
