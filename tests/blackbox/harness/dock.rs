@@ -60,6 +60,9 @@ impl Dock {
 impl Drop for Dock {
     /// Nothing here panics: the engine may be gone with all it had, and a test may be failing already.
     fn drop(&mut self) {
+        if Engine::at(self.engine.host().to_owned()).is_none() {
+            return;
+        }
         let filter = format!("network={}", self.network);
         let listed = self.engine.try_docker(&["ps", "-aq", "--filter", &filter]).unwrap_or_default();
         for id in listed.lines() {

@@ -26,5 +26,5 @@ pub(crate) use self::manifest::{contained, hostile, secret, secret_env, with};
 pub(crate) use self::place::Place;
 pub(crate) use self::private_engine::PrivateEngine;
 pub(crate) use self::process::Process;
-pub(crate) use self::program::is_skipped;
-pub(crate) use self::wait::{SOON, until};
+pub(crate) use self::program::{is_skipped, root};
+pub(crate) use self::wait::{SOON, until, until_some};

@@ -13,9 +13,10 @@ use tempfile::TempDir;
 use super::engine::Engine;
 use super::process::Process;
 use super::program::{has_program, skipped};
+use super::wait::{until, until_some};
 
 /// For its start, and for its end: it stops its containers with 10 s of grace, and `containerd` comes after it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Longer than any test; then what a killed test run has left ends by itself.
 const HELD_SECONDS: &str = "3600";
@@ -37,7 +38,7 @@ impl PrivateEngine {
     ///
     /// # Panics
     /// Where none can be started and one has to be.
-    pub(crate) fn start(options: &'static [&'static str]) -> Option<Self> {
+    pub(crate) async fn start(options: &'static [&'static str]) -> Option<Self> {
         if !Uid::effective().is_root() || !has_program("dockerd") {
             skipped("a dockerd of our own needs root and the program", "docker");
             return None;
@@ -47,7 +48,7 @@ impl PrivateEngine {
         let holder = hold_namespaces();
         let child = spawn(folder.path(), &holder, options);
         let mut engine = Self { options, holder, child, folder };
-        engine.wait_until_it_answers();
+        engine.has_answered().await;
         Some(engine)
     }
 
@@ -57,9 +58,9 @@ impl PrivateEngine {
     }
 
     /// SIGTERM: its containers end with it, unless it was started with `--live-restore`.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.signal(Signal::SIGTERM);
-        assert!(self.has_ended(), "dockerd did not end within {PATIENCE:?}");
+        until("dockerd ends", PATIENCE, async || self.is_over().then_some(())).await;
     }
 
     /// `kill -9`: its containers run on, and nobody looks after them.
@@ -69,10 +70,9 @@ impl PrivateEngine {
     }
 
     /// Starts it again, after it was stopped or killed.
-    pub(crate) fn start_again(&mut self) {
-        self.forget_dead_containerd();
-        self.child = spawn(self.folder.path(), &self.holder, self.options);
-        self.wait_until_it_answers();
+    pub(crate) async fn start_again(&mut self) {
+        self.spawn_again();
+        self.has_answered().await;
     }
 
     /// It takes what is sent to it, and answers nothing.
@@ -99,26 +99,26 @@ impl PrivateEngine {
         kill(pid(&self.child), signal).unwrap();
     }
 
-    #[expect(clippy::disallowed_methods, reason = "what is waited for is a real process")]
-    fn wait_until_it_answers(&mut self) {
-        let start = Instant::now();
-        while Engine::at(host(self.folder.path())).is_none() {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && start.elapsed() < PATIENCE, "dockerd does not answer: {}", self.log());
-            thread::sleep(LOOK_EVERY);
-        }
+    fn spawn_again(&mut self) {
+        self.forget_dead_containerd();
+        self.child = spawn(self.folder.path(), &self.holder, self.options);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "what is waited for is a real process")]
-    fn has_ended(&mut self) -> bool {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            if self.child.try_wait().unwrap().is_some() {
-                return true;
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        false
+    async fn has_answered(&mut self) {
+        let answers = until_some(PATIENCE, async || {
+            assert!(!self.is_over(), "dockerd ended instead of answering: {}", self.log());
+            self.answers().then_some(())
+        });
+        let answers = answers.await;
+        assert!(answers.is_some(), "dockerd does not answer within {PATIENCE:?}: {}", self.log());
+    }
+
+    fn answers(&self) -> bool {
+        Engine::at(host(self.folder.path())).is_some()
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     fn log(&self) -> String {
@@ -130,18 +130,29 @@ impl PrivateEngine {
 impl Drop for PrivateEngine {
     /// Containers first: those that outlive their engine would stay for ever.
     fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-            self.start_again();
+        if self.is_over() {
+            self.spawn_again();
         }
         self.thaw();
-        self.wait_until_it_answers();
-        let engine = self.engine();
-        for id in engine.try_docker(&["ps", "-aq"]).unwrap_or_default().lines() {
-            let _ = engine.try_docker(&["rm", "-f", id]);
+        wait(|| self.answers() || self.is_over());
+        if let Some(engine) = Engine::at(host(self.folder.path())) {
+            for id in engine.try_docker(&["ps", "-aq"]).unwrap_or_default().lines() {
+                let _ = engine.try_docker(&["rm", "-f", id]);
+            }
         }
-        self.stop();
-        self.holder.kill().unwrap();
-        self.holder.wait().unwrap();
+        let _ = kill(pid(&self.child), Signal::SIGTERM);
+        wait(|| self.is_over());
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// Until it is so, or [`PATIENCE`] is at its end.
+#[expect(clippy::disallowed_methods, reason = "what is waited for is a real process")]
+fn wait(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() && start.elapsed() < PATIENCE {
+        thread::sleep(LOOK_EVERY);
     }
 }
 
