@@ -79,3 +79,18 @@ async fn mcp_grafana_gives_the_verdicts_that_it_gives_as_a_process() {
     assert_eq!(verdict(&boxed), verdict(&daemon.instance("grafana", is_found_out).await));
     assert_eq!(message(&boxed), "Error: No response from Grafana server");
 }
+
+#[tokio::test]
+async fn a_package_runs_in_the_runner_image_that_is_configured() {
+    let Some(place) = Place::docked() else { return };
+    if is_skipped("npx", "node") {
+        return;
+    }
+    let image = Image::of_node(&place.dock().engine);
+    let launch = Launch::serve().variable("MCPD_NODE_RUNNER_IMAGE", &image.name);
+    let daemon = launch.start(&place).await;
+    daemon.ctl("apply -f examples/everything.yaml").await.done();
+    let view = daemon.instance("everything", is_functional).await;
+    assert_eq!(view["image"], image.name.as_str());
+    assert_eq!(place.dock().container(&view)["Id"], view["containerId"]);
+}

@@ -1,7 +1,9 @@
 //! Images made on the spot: no registry is needed, and none is asked.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +12,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use super::engine::Engine;
 use super::program::root;
 
+/// What stands in for npx, which would want a network.
+const NPX: &str = include_str!("../../fixtures/npx.js");
 /// What images are made of is kept here between two runs.
 const KEPT: &str = env!("CARGO_TARGET_TMPDIR");
 /// The servers of npm that the Node image holds.
@@ -33,7 +37,7 @@ impl Image {
         })
     }
 
-    /// Node, and the servers of [`PACKAGES`] in `/app`.
+    /// Node, the servers of [`PACKAGES`] in `/app`, and an `npx` that knows no others.
     pub(crate) fn of_node(engine: &Engine) -> Arc<Self> {
         Self::shared(engine, "node", || {
             static PACKED: LazyLock<PathBuf> = LazyLock::new(pack_node);
@@ -91,11 +95,12 @@ fn pack_static_server() -> PathBuf {
     kept
 }
 
-/// Kept from run to run for each version of Node, because npm takes its time.
+/// Kept from run to run for each content, because npm takes its time.
 fn pack_node() -> PathBuf {
     let node = which("node");
     let version = run(node.to_str().unwrap(), |node| node.arg("--version"));
-    let kept = Path::new(KEPT).join(format!("node-{}.tar", version.trim()));
+    let content = BuildHasherDefault::<DefaultHasher>::default().hash_one((&version, PACKAGES, NPX));
+    let kept = Path::new(KEPT).join(format!("node-{content:x}.tar"));
     if !kept.exists() {
         let folder = tempfile::tempdir_in(KEPT).unwrap();
         fill_with_node(folder.path(), &node);
@@ -110,6 +115,9 @@ fn fill_with_node(folder: &Path, node: &Path) {
         copy(&library, &folder.join(library.strip_prefix("/").unwrap()));
     }
     copy(node, &folder.join("usr/bin/node"));
+    let npx = folder.join("usr/bin/npx");
+    fs::write(&npx, NPX).unwrap();
+    fs::set_permissions(npx, Permissions::from_mode(0o755)).unwrap();
     let app = folder.join("app");
     let options = ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", "--prefix"];
     run("npm", |npm| npm.args(options).arg(&app).args(PACKAGES));

@@ -93,8 +93,8 @@ pub(super) async fn restarted_under_load(daemon: &Daemon, own: &mut PrivateEngin
     };
     let restart = async {
         let start = Instant::now();
-        own.stop().await;
-        let (_, noticed) = watch(daemon, "loaded", start, |view| view["ready"] == false).await;
+        let not_ready = watch(daemon, "loaded", start, |view| view["ready"] == false);
+        let ((), (_, noticed)) = tokio::join!(own.stop(), not_ready);
         own.start_again().await;
         let is_back = |view: &Value| is_functional(view) && view["containerId"] != before["containerId"];
         let (_, back_after) = watch(daemon, "loaded", Instant::now(), is_back).await;
