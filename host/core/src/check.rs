@@ -91,6 +91,8 @@ pub enum Inconclusive {
     Exit,
     /// The check timed out while a client's call, within its own deadline, was in flight all the time.
     Busy,
+    /// The runtime that the instance is in did not answer, so that a failure says nothing of the server.
+    RuntimeUnreachable,
 }
 
 impl Inconclusive {
@@ -106,6 +108,7 @@ impl Inconclusive {
             Self::CallLimit => "call-limit",
             Self::Exit => "exit",
             Self::Busy => "busy",
+            Self::RuntimeUnreachable => "runtime-unreachable",
         }
     }
 }
@@ -288,6 +291,17 @@ impl CheckRecord {
     /// Whether at least one call of the check proves function.
     pub fn proves_function(&self) -> bool {
         self.calls.iter().any(CallRecord::proves_function)
+    }
+
+    /// Whether it failed in a way in which an engine that does not answer would make it fail too: the verdict, or
+    /// a call behind it, was of kind transport or timeout.
+    pub fn is_lost_on_the_way(&self) -> bool {
+        let kinds = [FailureKind::Transport, FailureKind::Timeout];
+        self.verdict.judgement() == Judgement::Failure
+            && kinds.iter().any(|kind| {
+                self.verdict == Verdict::Failure(*kind)
+                    || self.calls.iter().any(|call| call.failed_with(*kind))
+            })
     }
 
     /// Whether the failure is one that the host itself saw and that a restart could mend: the verdict's

@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::health::{HealthStatus, Proof};
-use crate::instance::{Instance, Link, Phase, Secrets};
+use crate::instance::{Instance, Link, Phase, RUNTIME_UNREACHABLE, Secrets};
 
 /// What a condition speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ConditionType {
     /// Every env entry of the last attempt had a value.
     SecretsResolved,
-    /// The runtime reports it running.
+    /// The runtime reports it running; Unknown while it does not answer.
     Running,
     /// The MCP connection is open and the server answered.
     Connected,
@@ -176,7 +176,16 @@ fn secrets_resolved(instance: &Instance) -> Finding {
     }
 }
 
+/// What a condition is that hangs on a run of which nothing can be known now.
+fn unseen(instance: &Instance) -> Option<Finding> {
+    let words = instance.sight_lost()?;
+    Some((ConditionStatus::Unknown, RUNTIME_UNREACHABLE, words.to_owned()))
+}
+
 fn running(instance: &Instance) -> Finding {
+    if let Some(unseen) = unseen(instance) {
+        return unseen;
+    }
     match &instance.phase {
         Phase::Starting => (ConditionStatus::False, "Starting", String::new()),
         Phase::Running(_) => (ConditionStatus::True, "Running", String::new()),
@@ -214,6 +223,9 @@ fn functional(instance: &Instance) -> Finding {
 }
 
 fn ready(instance: &Instance) -> Finding {
+    if let Some(unseen) = unseen(instance) {
+        return unseen;
+    }
     let not = |reason, message: &str| (ConditionStatus::False, reason, message.to_owned());
     match instance.running().map(|running| &running.link) {
         None => return not("NotRunning", &running(instance).2),

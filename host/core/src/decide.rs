@@ -139,7 +139,8 @@ fn is_leaving(instance: &Instance) -> bool {
 
 /// Whether it may serve: Ready, or merely connected where nothing checks it.
 fn is_available(server: &Server, instance: &Instance) -> bool {
-    if server.checks.is_none() { instance.connected_since().is_some() } else { instance.is_ready() }
+    let is_connected = instance.connected_since().is_some() && instance.sight_lost().is_none();
+    if server.checks.is_none() { is_connected } else { instance.is_ready() }
 }
 
 #[cfg(test)]

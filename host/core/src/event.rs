@@ -12,6 +12,10 @@ pub const EVENTS_MAX: usize = 50;
 /// (4 KiB, as the contract with probes has it) and what stands before them.
 pub const EVENT_MESSAGE_BYTES_MAX: usize = 4096 + 256;
 
+/// The reason of an event that tells how far something is. It is the last one for as long as that goes on, and
+/// what comes next takes its place: how far it was is of no use to anybody afterwards.
+pub const PULLING: &str = "Pulling";
+
 /// Whether an event wants attention; the words are those of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventType {
@@ -73,6 +77,13 @@ pub struct Event {
     pub last_timestamp: Timestamp,
 }
 
+impl Event {
+    /// Whether it tells how far something is, so that the next event takes its place.
+    pub fn is_progress(&self) -> bool {
+        self.reason == PULLING
+    }
+}
+
 /// The last [`EVENTS_MAX`] events, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -86,9 +97,13 @@ impl EventLog {
         log
     }
 
-    /// Adds an event; one that repeats the last raises its count instead of pushing history out.
+    /// Adds an event; one that repeats the last raises its count instead of pushing history out, and any takes
+    /// the place of one that told how far something is.
     pub fn push(&mut self, mut draft: EventDraft, now: Timestamp) {
         draft.message = bounded(draft.message);
+        if self.has_progressed(&draft, now) {
+            return;
+        }
         if let Some(last) = self.0.back_mut()
             && (last.event_type, last.reason.as_str(), &last.message)
                 == (draft.event_type, draft.reason, &draft.message)
@@ -118,6 +133,18 @@ impl EventLog {
         self.0.back()
     }
 
+    /// Brings a last event that tells of progress up to date, or removes it where something else follows.
+    fn has_progressed(&mut self, draft: &EventDraft, now: Timestamp) -> bool {
+        let Some(last) = self.0.back_mut().filter(|last| last.is_progress()) else { return false };
+        if last.reason != draft.reason {
+            self.0.pop_back();
+            return false;
+        }
+        last.message.clone_from(&draft.message);
+        last.last_timestamp = now;
+        true
+    }
+
     fn trim(&mut self) {
         while self.0.len() > EVENTS_MAX {
             self.0.pop_front();
@@ -144,6 +171,22 @@ mod tests {
         log.push(EventDraft::warning("Failed", "other"), later);
         let seen: Vec<_> = log.iter().map(|e| (e.message.as_str(), e.count, e.last_timestamp)).collect();
         assert_eq!(seen, [("no", 2, later), ("other", 1, later)]);
+    }
+
+    #[test]
+    fn progress_is_told_in_place_and_makes_room_for_what_comes_of_it() {
+        let mut log = EventLog::default();
+        let later = Timestamp::from_second(9).unwrap();
+        for attempt in 0..3 {
+            log.push(EventDraft::normal(PULLING, format!("{attempt} of 3 MiB")), Timestamp::UNIX_EPOCH);
+            log.push(EventDraft::normal(PULLING, "3 of 3 MiB"), later);
+            let last = log.last().unwrap();
+            assert_eq!((last.message.as_str(), last.count, last.last_timestamp), ("3 of 3 MiB", 1, later));
+            assert_eq!(last.timestamp, Timestamp::UNIX_EPOCH);
+            log.push(EventDraft::warning("StartFailed", "no space left"), later);
+        }
+        let seen: Vec<_> = log.iter().map(|event| (event.reason.as_str(), event.count)).collect();
+        assert_eq!(seen, [("StartFailed", 3)]);
     }
 
     #[test]

@@ -236,6 +236,7 @@ fn action(action: &Action) -> String {
         Action::Refresh(id) => format!("refresh {id}"),
         Action::Cancel(id) => format!("cancel {id}"),
         Action::Stop(id, AfterStop::Remove) => format!("stop and remove {id}"),
+        Action::Stop(id, AfterStop::Again(words)) => format!("stop {id}, to start it again ({words})"),
         Action::Stop(id, AfterStop::Fail(error)) => format!("stop {id}, as failed ({})", error.message),
         Action::ResetCount(id) => format!("reset the count of {id}"),
         Action::Forget => "forget the server".to_owned(),

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{CheckRecord, Inconclusive, Judgement, Verdict};
 use crate::event::EventDraft;
+use crate::instance::RUNTIME_UNREACHABLE;
 use crate::server::CheckPolicy;
 use crate::time::{after, words};
 
@@ -204,6 +205,7 @@ impl Health {
         if self.status.is_none() || self.inconclusives >= policy.failure_threshold {
             let reason = match record.verdict {
                 Verdict::Inconclusive(Inconclusive::Busy) => "Busy",
+                Verdict::Inconclusive(Inconclusive::RuntimeUnreachable) => RUNTIME_UNREACHABLE,
                 _ => "ProbeError",
             };
             self = self.unknown(reason, record.message.clone());

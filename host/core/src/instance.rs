@@ -6,17 +6,23 @@
 //!     ▲  └── attempt failed ─────────────────────────────────────► │
 //!     └──────────────────────────── retry_at has passed ────────────┘
 //!  Running ── unhealthy, to be restarted ──► Stopping ──► Failed
-//!  Running ── mcpd ended ──► Starting
+//!  Running ── mcpd ended ──► Starting ── it runs still ── adopted ──► Running
+//!  Running ── cannot be spoken to a second time ──► Stopping ──► Starting
 //!  any ── not wanted any more ──► Stopping ──► gone
 //! ```
 //!
-//! The transitions are in a file of their own; here is what an instance is, and what can be asked of it.
+//! The transitions are in files of their own; here is what an instance is, and what can be asked of it.
 
+mod away;
+mod exit;
+mod pull;
 mod transitions;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::away::Survival;
+pub use self::exit::Exit;
 pub use self::transitions::{Count, Moment};
 use crate::conditions::Conditions;
 use crate::event::EventLog;
@@ -42,6 +48,8 @@ pub struct Instance {
     pub attempts: Attempts,
     /// While STARTING: why the attempt before this one failed, until a start succeeds (behaviour 2.5).
     pub last_error: Option<AttemptError>,
+    /// While STARTING or in ERROR: it ran when mcpd ended, and may run still (behaviour 5.8).
+    pub left_running: bool,
     /// How many of its runs have ended and were, or will be, followed by another.
     pub restarts: u32,
     /// Whether the secrets of the last attempt could be resolved.
@@ -72,12 +80,31 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Running {
-    /// Since when.
+    /// Since when this mcpd knows it to run.
     pub since: Timestamp,
     /// The one MCP connection.
     pub link: Link,
     /// Whether it has been Ready since this start (behaviour 4.5).
     pub was_ready: bool,
+    /// Whether the runtime can still be asked about it.
+    #[serde(default)]
+    pub sight: Sight,
+}
+
+/// Whether what is said of a running instance can be known: a container runs on while its engine is away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Sight {
+    /// The runtime answers.
+    #[default]
+    Seen,
+    /// It does not, and nothing true can be said until it does again.
+    Lost {
+        /// Since when.
+        since: Timestamp,
+        /// In whose words.
+        reason: String,
+    },
 }
 
 /// The one MCP connection of a running instance.
@@ -124,6 +151,8 @@ pub enum AfterStop {
     Remove,
     /// It counts as a failed attempt and is tried again on the schedule.
     Fail(AttemptError),
+    /// It is attempted again at once, and that is no failed attempt; why it had to end.
+    Again(String),
 }
 
 /// A failed attempt.
@@ -159,7 +188,12 @@ pub enum AttemptReason {
     CrashLoop,
     /// It ran, but was ended because only a new start could mend it.
     Unhealthy,
+    /// The runtime does not answer.
+    RuntimeUnreachable,
 }
+
+/// The one word for a runtime that does not answer, wherever it is the reason of something.
+pub const RUNTIME_UNREACHABLE: &str = "RuntimeUnreachable";
 
 impl AttemptReason {
     /// The word of conditions, events and metrics.
@@ -170,6 +204,7 @@ impl AttemptReason {
             Self::Exited => "Exited",
             Self::CrashLoop => "CrashLoop",
             Self::Unhealthy => "Unhealthy",
+            Self::RuntimeUnreachable => RUNTIME_UNREACHABLE,
         }
     }
 }
@@ -199,36 +234,6 @@ pub enum Secrets {
     Missing(String),
 }
 
-/// How a process or container ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Exit {
-    /// It ended by itself, or the engine gives 128 + signal.
-    Code(i32),
-    /// A signal ended it.
-    Signal(i32),
-    /// It used more memory than it may, and the kernel ended it.
-    OutOfMemory,
-    /// It closed its stdout, which ends an MCP server over stdio; mcpd ended the rest (behaviour 7.2).
-    ClosedStdout,
-    /// It closed its stdin, so that nothing can be asked of it any more; mcpd ended the rest (behaviour 7.2).
-    ClosedStdin,
-    /// It is not there any more, and nobody saw it end.
-    Vanished,
-}
-
-impl std::fmt::Display for Exit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exited with code {code}"),
-            Self::Signal(signal) => write!(f, "exited with code {} (signal {signal})", 128 + signal),
-            Self::OutOfMemory => f.write_str("exited with code 137 (out of memory)"),
-            Self::ClosedStdout => f.write_str("closed its stdout"),
-            Self::ClosedStdin => f.write_str("closed its stdin"),
-            Self::Vanished => f.write_str("disappeared"),
-        }
-    }
-}
-
 impl Instance {
     /// `status` of the views.
     pub fn status(&self) -> &'static str {
@@ -245,6 +250,14 @@ impl Instance {
         match &self.phase {
             Phase::Running(running) => Some(running),
             _ => None,
+        }
+    }
+
+    /// Why nothing true can be said of its run, while its runtime does not answer.
+    pub fn sight_lost(&self) -> Option<&str> {
+        match &self.running()?.sight {
+            Sight::Lost { reason, .. } => Some(reason),
+            Sight::Seen => None,
         }
     }
 
@@ -288,5 +301,7 @@ impl Instance {
     }
 }
 
+#[cfg(test)]
+mod away_scenarios;
 #[cfg(test)]
 mod scenarios;

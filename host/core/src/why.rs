@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::conditions::{Condition, ConditionStatus, ConditionType};
 use crate::decide::{Action, Plan, Rollout, Step};
 use crate::health::{HealthStatus, Proof};
-use crate::instance::{Instance, Phase};
+use crate::instance::{AfterStop, AttemptReason, Failed, Instance, Phase, Running, Sight};
 use crate::server::{Server, Wish};
 use crate::time::{between, words};
 
@@ -28,6 +28,7 @@ pub struct Why {
 pub fn telling_rank(instance: &Instance) -> u8 {
     match (&instance.phase, instance.health.status()) {
         (Phase::Failed(_), _) => 0,
+        (Phase::Running(_), _) if instance.sight_lost().is_some() => 1,
         (_, Some(HealthStatus::Unhealthy)) => 1,
         (Phase::Stopping(_), _) => 2,
         (Phase::Starting, _) => 3,
@@ -78,15 +79,25 @@ fn why_empty(server: &Server, plan: &Plan) -> Why {
 fn cause(server: &Server, instance: &Instance) -> (String, Option<Timestamp>) {
     let since = |t| instance.conditions.find(t).map(|condition| condition.last_transition_at);
     match &instance.phase {
+        Phase::Starting if instance.left_running => {
+            ("ran when mcpd ended, and is looked for".to_owned(), since(ConditionType::Running))
+        }
         Phase::Starting => ("is starting".to_owned(), since(ConditionType::Running)),
         Phase::Stopping(stopping) => {
+            let then = match &stopping.then {
+                AfterStop::Again(why) => format!(", to be started anew: {why}"),
+                AfterStop::Remove | AfterStop::Fail(_) => String::new(),
+            };
             let words = stopping.error.as_ref().map(|e| format!(", which failed: {e}")).unwrap_or_default();
-            (format!("is stopping{words}"), Some(stopping.since))
+            (format!("is stopping{then}{words}"), Some(stopping.since))
         }
         Phase::Failed(failed) => (
             format!("is in ERROR after {}: {}", attempts(instance), failed.error.message),
             instance.attempts.last_at,
         ),
+        Phase::Running(Running { sight: Sight::Lost { since, reason }, .. }) => {
+            (format!("ran when it was last seen, and nobody knows now: {reason}"), Some(*since))
+        }
         Phase::Running(_) => (running_cause(server, instance), since(ConditionType::Ready)),
     }
 }
@@ -149,18 +160,31 @@ fn next(now: Timestamp, server: &Server, worst: &Instance, plan: &Plan) -> Strin
         return step_words(step);
     }
     match &worst.phase {
-        Phase::Failed(failed) => format!(
-            "attempt {} in {}, or at once when a secret or the server changes",
-            worst.attempts.count.saturating_add(1),
-            words(whole_seconds(between(now, failed.retry_at)))
-        ),
-        Phase::Stopping(_) => "it is forgotten once it is proved gone".to_owned(),
+        Phase::Failed(failed) => next_attempt(now, worst, failed),
+        Phase::Stopping(stopping) => match &stopping.then {
+            AfterStop::Remove => "it is forgotten once it is proved gone".to_owned(),
+            AfterStop::Fail(_) => "it is tried again, on the schedule, once it is proved gone".to_owned(),
+            AfterStop::Again(_) => "it is started anew once it is proved gone".to_owned(),
+        },
         Phase::Starting => "it runs as soon as the runtime says so".to_owned(),
+        Phase::Running(_) if worst.sight_lost().is_some() => {
+            "it is looked at again as soon as the runtime answers".to_owned()
+        }
         Phase::Running(_) => match &server.checks {
             Some(policy) => format!("it is checked every {}", words(policy.interval)),
             None => "nothing: its checks are disabled".to_owned(),
         },
     }
+}
+
+fn next_attempt(now: Timestamp, instance: &Instance, failed: &Failed) -> String {
+    let sooner = match failed.error.reason {
+        AttemptReason::RuntimeUnreachable => "the runtime answers again",
+        _ => "a secret or the server changes",
+    };
+    let number = instance.attempts.count.saturating_add(1);
+    let wait = words(whole_seconds(between(now, failed.retry_at)));
+    format!("attempt {number} in {wait}, or at once when {sooner}")
 }
 
 fn step_words(step: &Step) -> String {

@@ -29,7 +29,7 @@ fn row(number: usize, now: Timestamp) -> InstanceRow {
     let id = format!("i{number:05}").as_str().into();
     let instance = Instance::new(id, "bench".into(), Revision::default(), now);
     let instance = instance.secrets_resolved(now).started(now).connected("2025-11-25".into(), now);
-    InstanceRow { instance, handle: None, pid: Some(1), container_id: None, image: None }
+    InstanceRow { instance, handle: None, pid: Some(1), container_id: None, image: None, port: None }
 }
 
 fn record(now: Timestamp) -> CheckRecord {

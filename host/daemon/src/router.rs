@@ -120,14 +120,15 @@ impl Router {
     }
 
     /// One Ready replica after the other. Where checks are disabled nothing can be Ready, and who disabled
-    /// them wants to use the server all the same: then being connected is enough.
+    /// them wants to use the server all the same: then being connected is enough, as long as its engine answers.
     fn ready(&self, server: &ServerCell) -> Result<(Arc<Cell>, Connection), RouteError> {
         let is_checked = server.desired().check.is_some();
         let cells = self.board.instances_of(server.name.as_str());
         let start = self.turn.fetch_add(1, Ordering::Relaxed);
         for offset in 0..cells.len() {
             let cell = &cells[(start + offset) % cells.len()];
-            if is_checked && !cell.read(Instance::is_ready) {
+            let may_serve = |i: &Instance| i.sight_lost().is_none() && (!is_checked || i.is_ready());
+            if !cell.read(may_serve) {
                 continue;
             }
             if let Some(connection) = cell.connection() {

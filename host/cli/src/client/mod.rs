@@ -69,6 +69,11 @@ impl Client {
         self.read(request, deadline).await
     }
 
+    /// Deletes something below `/api/v1` and reads what became of it.
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Done<T> {
+        self.read(self.request(Method::DELETE, path).query(query), QUICK).await
+    }
+
     /// Sends no body and does not care for the words of success.
     pub(crate) async fn send(&self, method: Method, path: &str) -> Done {
         self.answer(self.request(method, path).timeout(QUICK)).await.map(drop)

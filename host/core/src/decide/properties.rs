@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use self::simulation::{Happening, Outcome, Secret, World};
 use crate::check::{FailureKind, Inconclusive, Verdict};
+use crate::instance::Survival;
 use crate::server::Strategy as Rollout;
 
 /// Long enough for a rollout with a failure in its middle, short enough to be read when it fails.
@@ -31,6 +32,10 @@ fn secret() -> impl Strategy<Value = Secret> {
     prop_oneof![3 => (0..3_u8).prop_map(Secret::Value), 1 => Just(Secret::Missing)]
 }
 
+fn survival() -> impl Strategy<Value = Survival> {
+    prop_oneof![Just(Survival::Ends), Just(Survival::MayLive)]
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     let which = 0..8_usize;
     prop_oneof![
@@ -39,13 +44,16 @@ fn happening() -> impl Strategy<Value = Happening> {
         5 => which.clone().prop_map(Happening::Disconnected),
         30 => (which.clone(), verdict()).prop_map(|(which, verdict)| Happening::Checked(which, verdict)),
         10 => which.clone().prop_map(Happening::Exited),
-        5 => which.prop_map(Happening::DeletedByHand),
+        5 => which.clone().prop_map(Happening::DeletedByHand),
+        5 => which.clone().prop_map(Happening::EngineGoes),
+        5 => which.clone().prop_map(Happening::EngineComes),
+        3 => which.prop_map(Happening::Refused),
         20 => (0..400_u64).prop_map(Happening::TimePasses),
         5 => (0..3_u8).prop_map(Happening::LaunchChanges),
         5 => secret().prop_map(Happening::SecretChanges),
         5 => (0..4_usize).prop_map(Happening::Scaled),
         1 => Just(Happening::ServerDeleted),
-        5 => Just(Happening::McpdRestarts),
+        5 => survival().prop_map(Happening::McpdRestarts),
     ]
 }
 

@@ -51,8 +51,12 @@ fn retry(snapshot: &Snapshot<'_>, instance: &Instance, failed: &Failed, plan: &m
     }
 }
 
-/// Restarts it where that is asked for; forgets the attempts once it has been in service for long enough.
+/// Restarts it where that is asked for; forgets the attempts once it has been in service for long enough. Of
+/// what cannot be seen neither is known to be right, so it is left alone.
 fn keep(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
+    if instance.sight_lost().is_some() {
+        return;
+    }
     if wants_restart(snapshot, instance) {
         let then = AfterStop::Fail(unhealthy_error(instance));
         plan.push(Action::Stop(instance.id.clone(), then), "unhealthy, and onUnhealthy is restart");
@@ -71,8 +75,9 @@ fn keep(snapshot: &Snapshot<'_>, instance: &Instance, plan: &mut Plan) {
 fn wants_restart(snapshot: &Snapshot<'_>, instance: &Instance) -> bool {
     let Some(policy) = &snapshot.server.checks else { return false };
     let first_ill = |candidate: &&Instance| candidate.health.calls_for_restart(policy.failure_threshold);
+    let is_seen = |other: &Instance| other.running().is_some() && other.sight_lost().is_none();
     snapshot.server.on_unhealthy == OnUnhealthy::Restart
-        && snapshot.instances.iter().all(|other| other.running().is_some())
+        && snapshot.instances.iter().all(is_seen)
         && snapshot.instances.iter().find(first_ill).is_some_and(|first| first.id == instance.id)
 }
 

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{AfterStop, AttemptError, AttemptReason, Count, Exit, Instance, Moment, Secrets};
+use super::{AfterStop, AttemptError, AttemptReason, Count, Exit, Instance, Moment, Secrets, Survival};
 use crate::backoff::{Chance, Schedule};
 use crate::check::Verdict;
 use crate::conditions::ConditionType;
@@ -181,10 +181,10 @@ fn rule_4_6_a_wake_brings_the_attempt_forward_and_never_back() {
 #[test]
 fn rule_4_8_a_retry_from_disk_lies_no_further_than_the_longest_delay() {
     let instance = failed(7)(fresh());
-    let restarted = instance.clone().interrupted(&Schedule::default(), at(100));
+    let restarted = instance.clone().interrupted(Survival::Ends, &Schedule::default(), at(100));
     assert_eq!((restarted.attempts.count, wait(&restarted, 100)), (7, 200));
     let clock_set_back = fresh().start_failed("no".to_owned(), moment(at(90_000)));
-    assert_eq!(wait(&clock_set_back.interrupted(&Schedule::default(), at(0)), 0), 330);
+    assert_eq!(wait(&clock_set_back.interrupted(Survival::Ends, &Schedule::default(), at(0)), 0), 330);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn rule_5_3_a_stop_that_failed_is_still_a_stop() {
 
 #[test]
 fn rule_5_7_an_end_of_mcpd_is_no_failed_attempt() {
-    let instance = ready(failed(1)(fresh())).interrupted(&Schedule::default(), at(9));
+    let instance = ready(failed(1)(fresh())).interrupted(Survival::Ends, &Schedule::default(), at(9));
     assert_eq!((instance.status(), instance.attempts.count), ("STARTING", 1));
     assert_snapshot!(last_event(&instance), @"Normal Interrupted: mcpd was restarted");
 }
@@ -206,7 +206,7 @@ fn rule_5_7_an_end_of_mcpd_is_no_failed_attempt() {
 #[test]
 fn rule_5_7_a_stop_under_way_goes_on_after_a_restart_of_mcpd_and_still_counts() {
     let instance = ready(fresh()).stopping(AfterStop::Fail(unhealthy()), "unhealthy", at(1));
-    let instance = instance.interrupted(&Schedule::default(), at(9));
+    let instance = instance.interrupted(Survival::Ends, &Schedule::default(), at(9));
     assert_eq!(instance.status(), "STOPPING");
     let instance = instance.gone(moment(at(10))).unwrap();
     assert_eq!((instance.attempts.count, wait(&instance, 10)), (1, 30));
@@ -214,7 +214,7 @@ fn rule_5_7_a_stop_under_way_goes_on_after_a_restart_of_mcpd_and_still_counts() 
 
 #[test]
 fn rule_6_9_after_a_start_of_mcpd_health_is_unknown_until_proven_again() {
-    let instance = connected(ready(fresh()).interrupted(&Schedule::default(), at(9)));
+    let instance = connected(ready(fresh()).interrupted(Survival::Ends, &Schedule::default(), at(9)));
     assert_eq!(instance.health.status(), Some(HealthStatus::Unknown));
     assert!(!instance.is_ready());
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     AfterStop, AttemptError, AttemptReason, Attempts, Exit, Failed, Instance, Link, Phase, Running, Secrets,
-    Stopping,
+    Sight, Stopping,
 };
 use crate::backoff::{Chance, Schedule};
 use crate::conditions::Conditions;
@@ -58,6 +58,7 @@ impl Instance {
             phase: Phase::Starting,
             attempts: Attempts::default(),
             last_error: None,
+            left_running: false,
             restarts: 0,
             secrets: Secrets::Unknown,
             health: Health::default(),
@@ -100,23 +101,37 @@ impl Instance {
     }
 
     /// The runtime could not start it, in the runtime's own words (behaviour 4.7).
-    pub fn start_failed(mut self, message: String, moment: Moment<'_>) -> Self {
+    pub fn start_failed(self, message: String, moment: Moment<'_>) -> Self {
+        self.attempt_failed(AttemptReason::StartFailed, message, moment)
+    }
+
+    /// The runtime does not answer, in the words of what failed (behaviour 4.7); tried again at once when it does.
+    pub fn runtime_unreachable(self, message: String, moment: Moment<'_>) -> Self {
+        self.attempt_failed(AttemptReason::RuntimeUnreachable, message, moment)
+    }
+
+    fn attempt_failed(mut self, reason: AttemptReason, message: String, moment: Moment<'_>) -> Self {
         if self.is_stopping() {
             return self;
         }
         let message = bounded(message);
-        self.events.push(EventDraft::warning("StartFailed", message.clone()), moment.now);
-        self.failed(AttemptError { reason: AttemptReason::StartFailed, message }, moment)
+        self.events.push(EventDraft::warning(reason.as_str(), message.clone()), moment.now);
+        self.failed(AttemptError { reason, message }, moment)
     }
 
     /// The runtime reports it running: `error` and `nextRetryAt` are cleared (behaviour 2.5).
-    pub fn started(mut self, now: Timestamp) -> Self {
+    pub fn started(self, now: Timestamp) -> Self {
+        self.runs(EventDraft::normal("Started", "Instance started"), now)
+    }
+
+    pub(super) fn runs(mut self, event: EventDraft, now: Timestamp) -> Self {
         if self.is_stopping() {
             return self;
         }
-        self.last_error = None;
-        self.phase = Phase::Running(Running { since: now, link: Link::Opening, was_ready: false });
-        self.events.push(EventDraft::normal("Started", "Instance started"), now);
+        (self.last_error, self.left_running) = (None, false);
+        let (link, sight) = (Link::Opening, Sight::Seen);
+        self.phase = Phase::Running(Running { since: now, link, was_ready: false, sight });
+        self.events.push(event, now);
         self.settle(now)
     }
 
@@ -174,6 +189,7 @@ impl Instance {
             AfterStop::Fail(AttemptError { reason, message }) => {
                 AfterStop::Fail(AttemptError { reason, message: bounded(message) })
             }
+            AfterStop::Again(words) => AfterStop::Again(bounded(words)),
             AfterStop::Remove => AfterStop::Remove,
         };
         self.phase = Phase::Stopping(Stopping { since: now, then, retry_at: now, error: None });
@@ -192,24 +208,31 @@ impl Instance {
     }
 
     /// It is proved gone; `None` when its row is to go too.
-    pub fn gone(self, moment: Moment<'_>) -> Option<Self> {
-        match self.phase.clone() {
-            Phase::Stopping(Stopping { then: AfterStop::Remove, .. }) => None,
-            Phase::Stopping(Stopping { then: AfterStop::Fail(error), .. }) => {
-                Some(self.failed(error, moment))
+    pub fn gone(mut self, moment: Moment<'_>) -> Option<Self> {
+        let Phase::Stopping(stopping) = &self.phase else { return Some(self) };
+        let then = stopping.then.clone();
+        self.left_running = false;
+        match then {
+            AfterStop::Remove => None,
+            AfterStop::Fail(error) => Some(self.failed(error, moment)),
+            AfterStop::Again(_) => {
+                self.restarts = self.restarts.saturating_add(1);
+                self.phase = Phase::Starting;
+                Some(self.settle(moment.now))
             }
-            _ => Some(self),
         }
     }
 
-    /// Its next attempt is due at `at` instead of later (behaviour 3.7).
+    /// Its next attempt, or the next try of a stop that failed, is due at `at` instead of later (behaviour 3.7).
     pub fn woken(mut self, at: Timestamp, count: Count, now: Timestamp) -> Self {
         if count == Count::Reset {
             self.last_error = None;
             self.attempts = Attempts { last_at: self.attempts.last_at, ..Attempts::default() };
         }
-        if let Phase::Failed(failed) = &mut self.phase {
-            failed.retry_at = failed.retry_at.min(at);
+        match &mut self.phase {
+            Phase::Failed(failed) => failed.retry_at = failed.retry_at.min(at),
+            Phase::Stopping(stopping) => stopping.retry_at = stopping.retry_at.min(at),
+            Phase::Starting | Phase::Running(_) => {}
         }
         self.settle(now)
     }
@@ -217,22 +240,6 @@ impl Instance {
     /// It has run and been connected for long enough (behaviour 4.6).
     pub fn count_reset(mut self, now: Timestamp) -> Self {
         self.attempts = Attempts { last_at: self.attempts.last_at, ..Attempts::default() };
-        self.settle(now)
-    }
-
-    /// mcpd itself ended while this instance lived: no failed attempt, and an attempt is due at once
-    /// (behaviour 5.7). A retry time is cut to the longest delay (4.8), and a stop under way goes on.
-    pub fn interrupted(mut self, schedule: &Schedule, now: Timestamp) -> Self {
-        match &mut self.phase {
-            Phase::Starting => {}
-            Phase::Failed(failed) => failed.retry_at = schedule.cut(failed.retry_at, now),
-            Phase::Stopping(stopping) => stopping.retry_at = now,
-            Phase::Running(_) => {
-                self.events.push(EventDraft::normal("Interrupted", "mcpd was restarted"), now);
-                self.restarts = self.restarts.saturating_add(1);
-                self.phase = Phase::Starting;
-            }
-        }
         self.settle(now)
     }
 
@@ -262,7 +269,7 @@ impl Instance {
     }
 
     /// Draws the consequences of a transition: health outside RUNNING, conditions, having been Ready.
-    fn settle(mut self, now: Timestamp) -> Self {
+    pub(super) fn settle(mut self, now: Timestamp) -> Self {
         if !matches!(self.phase, Phase::Running(_)) {
             self.health = self.health.left_running("no check since it stopped running");
         }

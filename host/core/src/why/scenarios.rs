@@ -163,3 +163,32 @@ fn a_server_without_instances_says_why() {
     Running is False (Stopping) on instance a
     ");
 }
+
+#[test]
+fn an_engine_that_is_away_is_told_as_what_is_not_known() {
+    let words = || "the container engine at /run/engine.sock does not answer: connection refused".to_owned();
+    let away = |i: Instance| ready(i).lost_sight(words(), at(7));
+    assert_snapshot!(told(&Fleet::of(2).with("a", away).with("b", ready)), @"
+    demo serves with 1 of 2 replicas ready, but instance a ran when it was last seen, and nobody knows now: the container engine at /run/engine.sock does not answer: connection refused
+    next: it is looked at again as soon as the runtime answers
+    1 of 2 replicas ready
+    Ready is Unknown (RuntimeUnreachable) on instance a
+    Running is Unknown (RuntimeUnreachable) on instance a: the container engine at /run/engine.sock does not answer: connection refused
+    ");
+    let waits = |i: Instance| i.runtime_unreachable(words(), moment(at(0)));
+    assert_snapshot!(told(&Fleet::of(1).with("a", waits)).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    demo is in ERROR after 1 failed attempt: the container engine at /run/engine.sock does not answer: connection refused
+    next: attempt 2 in 20s, or at once when the runtime answers again
+    ");
+}
+
+#[test]
+fn a_restart_for_a_second_handshake_says_why_and_what_follows() {
+    let words = "it refused a second handshake: already initialized";
+    let again = |i: Instance| ready(i).stopping(AfterStop::Again(words.to_owned()), words, at(7));
+    let told = told(&Fleet::of(1).with("a", again).in_flight("a"));
+    assert_snapshot!(told.lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    demo is stopping, to be started anew: it refused a second handshake: already initialized
+    next: it is started anew once it is proved gone
+    ");
+}

@@ -38,11 +38,11 @@ use self::schedule::{Schedule, next_on_grid};
 use self::watch::Watch;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::runtime::Runtime;
 use crate::state::{Board, Cell, Change, CheckPlan, Ledger};
 use crate::store::Store;
 
 /// Everything about checks, shared by the driver, which says who can be checked, and the API.
-#[derive(Debug)]
 pub struct Checks {
     board: Arc<Board>,
     ledger: Ledger,
@@ -52,6 +52,7 @@ pub struct Checks {
     memory: Memory,
     queue: Mutex<Queue>,
     wake: Notify,
+    runtime: Option<Arc<dyn Runtime>>,
 }
 
 /// Who is due when. Locked for moments, and before the cell of an instance, never after.
@@ -109,7 +110,14 @@ impl Checks {
         store: Arc<dyn Store>,
     ) -> Self {
         let (queue, wake, memory) = (Mutex::default(), Notify::new(), Memory::new(store));
-        Self { board, ledger, clock, metrics, probes, memory, queue, wake }
+        Self { board, ledger, clock, metrics, probes, memory, queue, wake, runtime: None }
+    }
+
+    /// Asks the runtime before a failure is taken for one of the server: where its engine was away, it says
+    /// nothing. Without this no failure is doubted.
+    #[must_use]
+    pub fn doubting(self, runtime: Arc<dyn Runtime>) -> Self {
+        Self { runtime: Some(runtime), ..self }
     }
 
     /// An instance runs. Until it is connected no check is due, for `startupSeconds` at most (behaviour 6.1).
@@ -126,6 +134,13 @@ impl Checks {
         let (Some(plan), Some(since)) = (self.plan_of(&cell.server), since) else { return };
         let first = self.clock.instant_of(after(since, plan.policy.initial_delay));
         self.watch(cell, plan, first);
+    }
+
+    /// The connection of an instance ended; the next check goes through another.
+    pub fn disconnected(&self, id: &InstanceId) {
+        if let Some(watch) = self.lock().watches.get_mut(id) {
+            watch.view = None;
+        }
     }
 
     fn watch(&self, cell: &Cell, plan: Arc<CheckPlan>, first: Instant) {
@@ -221,6 +236,11 @@ impl Checks {
             Patience::First => Some(cell.check_gate.lock().await),
         };
         let Some(_gate) = gate else { return };
+        // While nothing can be known of it a check would tell of its engine only, over and over. What was known
+        // expires as ever (behaviour 6.9).
+        if cell.read(|instance| instance.sight_lost().is_some()) {
+            return;
+        }
         if let Err(NotChecked::NotRunning { .. }) = self.check(cell, run::Asked::BySchedule).await {
             // It ended while word of its start or connection was under way.
             self.forget(&cell.id);
@@ -287,6 +307,12 @@ impl Checks {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Checks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checks").finish_non_exhaustive()
     }
 }
 

@@ -43,12 +43,15 @@ impl Checks {
         if setting.view.is_none() {
             refuse_starting(cell, &plan.policy, at)?;
         }
-        let mut record = match (&setting.view, self.probes.find(&plan.probe)) {
+        let (record, cost) = match (&setting.view, self.probes.find(&plan.probe)) {
+            (_, None) => (missing_probe(at, plan), CheckCost::default()),
+            _ if let Some(words) = unseen(cell) => (unreachable(at, plan, words), CheckCost::default()),
             (Some(view), Some(probe)) => self.probe(at, cell, plan, probe, view).await,
-            (_, None) => self.counted(cell, missing_probe(at, plan)),
-            (None, Some(_)) => self.counted(cell, not_connected(at, plan, cell)),
+            (None, Some(_)) => (not_connected(at, plan, cell), CheckCost::default()),
         };
+        let mut record = self.doubted(cell, record).await;
         record.manual = asked == Asked::ByPerson;
+        self.count(cell, &setting, &record, cost);
         let record = Arc::new(record);
         self.keep(cell, &setting, &record);
         Ok(record)
@@ -83,13 +86,28 @@ impl Checks {
         plan: &CheckPlan,
         probe: &Probe,
         view: &View,
-    ) -> CheckRecord {
+    ) -> (CheckRecord, CheckCost) {
         let begun = Instant::now();
         let state = self.memory.recall(&cell.server, &plan.probe).await;
         let mut report = self.probes.host().check(probe, view.check(plan, state)).await;
         let writes = std::mem::take(&mut report.state_writes);
-        let record = concluded((at, begun), plan, probe, view, report);
+        let found = concluded((at, begun), plan, probe, view, report);
         self.memory.keep(&cell.server, &plan.probe, writes).await;
+        found
+    }
+
+    /// A failure says nothing of a server in a container whose engine did not answer at some moment of the check
+    /// (behaviour 6.8).
+    async fn doubted(&self, cell: &Cell, mut record: CheckRecord) -> CheckRecord {
+        let runtime = self.runtime.as_ref().filter(|_| record.is_lost_on_the_way() && cell.is_contained());
+        let doubt = match runtime {
+            Some(runtime) => runtime.doubt(&cell.id, record.at).await,
+            None => None,
+        };
+        if let Some(words) = doubt {
+            record.verdict = Verdict::Inconclusive(Inconclusive::RuntimeUnreachable);
+            record.message = format!("{words} ({})", record.message);
+        }
         record
     }
 
@@ -100,20 +118,22 @@ impl Checks {
         let setting = self.setting(cell)?;
         let plan = &*setting.plan;
         let moment = (self.clock.now(), Instant::now());
-        let record = match (&setting.view, self.probes.find(&plan.probe)) {
+        let (record, cost) = match (&setting.view, self.probes.find(&plan.probe)) {
             (Some(view), Some(probe)) => concluded(moment, plan, probe, view, report),
-            _ => missing_probe(moment.0, plan),
+            _ => (missing_probe(moment.0, plan), CheckCost::default()),
         };
+        self.count(cell, &setting, &record, cost);
         let record = Arc::new(record);
         self.keep(cell, &setting, &record);
         Ok(record)
     }
 
     /// A check that could not reach its probe counts like any other.
-    fn counted(&self, cell: &Cell, record: CheckRecord) -> CheckRecord {
-        let metrics = self.metrics.checks_of(&cell.server, &record.probe);
-        metrics.done(record.verdict, CheckCost::default(), &[]);
-        record
+    fn count(&self, cell: &Cell, setting: &Setting, record: &CheckRecord, cost: CheckCost) {
+        match &setting.view {
+            Some(view) => view.metrics.done(record.verdict, cost, &record.measures),
+            None => self.metrics.checks_of(&cell.server, &record.probe).done(record.verdict, cost, &[]),
+        }
     }
 
     /// Keeps the result, and folds it where it still speaks of what is there: the same run, the same check.
@@ -158,14 +178,14 @@ fn telling(instance: &Instance, policy: &CheckPolicy) -> (bool, bool, Option<Hea
     (instance.is_ready(), health.calls_for_restart(policy.failure_threshold), health.status())
 }
 
-/// What the report of a check comes to, counted and with its secrets masked.
+/// What the report of a check comes to, with its secrets masked, and what it cost.
 fn concluded(
     (at, begun): (Timestamp, Instant),
     plan: &CheckPlan,
     probe: &Probe,
     view: &View,
     report: CheckReport,
-) -> CheckRecord {
+) -> (CheckRecord, CheckCost) {
     let cost =
         CheckCost { duration: report.duration, cpu: report.cpu, memory_bytes_max: report.memory_bytes_peak };
     let mut record = record(at, plan, probe, report);
@@ -173,8 +193,7 @@ fn concluded(
         record.verdict = Verdict::Inconclusive(Inconclusive::Busy);
         record.message = format!("{}, while a client's call kept the server busy", record.message);
     }
-    view.metrics.done(record.verdict, cost, &record.measures);
-    masked(record, &view.redactor)
+    (masked(record, &view.redactor), cost)
 }
 
 /// A second lock, for nothing that a guest is told should hold a secret: no word it hands back does.
@@ -235,6 +254,15 @@ fn unprobed(at: Timestamp, probe: &str, verdict: Verdict, message: String) -> Ch
 fn missing_probe(at: Timestamp, plan: &CheckPlan) -> CheckRecord {
     let words = format!("no probe {} is loaded", plan.probe);
     unprobed(at, &plan.probe, Verdict::Inconclusive(Inconclusive::Missing), words)
+}
+
+fn unseen(cell: &Cell) -> Option<String> {
+    cell.read(|instance| instance.sight_lost().map(str::to_owned))
+}
+
+/// Nothing that a check could find now would be about the server.
+fn unreachable(at: Timestamp, plan: &CheckPlan, words: String) -> CheckRecord {
+    unprobed(at, &plan.probe, Verdict::Inconclusive(Inconclusive::RuntimeUnreachable), words)
 }
 
 /// Until an instance was first Connected, and for `startupSeconds` at most, no check is due, and none that a

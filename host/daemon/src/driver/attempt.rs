@@ -1,15 +1,19 @@
-//! A start attempt: resolve env → start → connect. It succeeds or fails as a whole (behaviour 1, 3.2).
+//! A start attempt: take over what runs, else resolve env → start → connect. It succeeds or fails as a whole
+//! (behaviour 1, 3.2, 5.8).
 
 use std::sync::Arc;
 
 use mcpd_core::env::{Env, EnvError};
-use mcpd_core::instance::{AttemptReason, Count, Instance, Moment, Phase};
+use mcpd_core::instance::{AttemptReason, Instance, Moment, Phase};
 use mcpd_core::server::Revision;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, exits, launch, link};
-use crate::runtime::{Progress, Started};
-use crate::state::{Cell, Desired, Run};
+use super::adopt::{self, Found};
+use super::context::Vigil;
+use super::run::{self, Begun};
+use super::{Context, launch};
+use crate::runtime::{Progress, RuntimeError, StartProgress, Started};
+use crate::state::{Cell, Desired};
 
 /// Attempts to start an instance; what came of it stands in the cell.
 pub(super) async fn attempt(
@@ -33,35 +37,77 @@ pub(super) async fn attempt(
         });
         return;
     }
-    let outcome = tokio::select! {
+    let vigil = Vigil::begin(&context, &cell);
+    let found = tokio::select! {
         biased;
-        () = cancel.cancelled() => Outcome::Cancelled,
-        outcome = resolve_and_start(&context, &cell, &desired) => outcome,
+        // What may run is left as it is: who wants it to end has it stopped.
+        () = cancel.cancelled() => return,
+        found = adopt::adopt(&context, &cell, &desired) => found,
     };
-    conclude(&context, &cell, &desired, outcome).await;
+    let begun = match found {
+        Ok(Found::Running(adopted)) => Some(Begun::adopted(*adopted)),
+        Ok(Found::Nothing) => begin_anew(&context, &cell, &desired, &vigil, &cancel).await,
+        Err(fault) => {
+            fail(&context, &cell, &vigil, fault).await;
+            None
+        }
+    };
+    if let Some(begun) = begun {
+        run::begin(&context, &cell, &desired, begun).await;
+    }
 }
 
-enum Outcome {
-    Started(Box<Started>, Env),
-    Failed,
-    Cancelled,
+/// Why an attempt failed: a runtime that is away is told from one that refuses.
+pub(super) struct Fault {
+    reason: AttemptReason,
+    words: String,
 }
 
-async fn resolve_and_start(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired) -> Outcome {
-    let server = context.board.find_server(cell.server.as_str());
-    let wakes = || server.as_ref().map(|server| server.wakes());
-    let wakes_before = wakes();
+impl Fault {
+    pub(super) fn of(error: &RuntimeError) -> Self {
+        let reason = match error {
+            RuntimeError::EngineAway { .. } => AttemptReason::RuntimeUnreachable,
+            _ => AttemptReason::StartFailed,
+        };
+        Self { reason, words: words(error) }
+    }
+}
+
+/// Starts what does not run; none where that failed, or was cancelled.
+async fn begin_anew(
+    context: &Arc<Context>,
+    cell: &Arc<Cell>,
+    desired: &Desired,
+    vigil: &Vigil,
+    cancel: &CancellationToken,
+) -> Option<Begun> {
+    let started = tokio::select! {
+        biased;
+        () = cancel.cancelled() => {
+            // A start that was dropped is ended by the runtime; here it is waited for.
+            if let Err(error) = context.runtime.stop(&cell.id).await {
+                tracing::error!(instance = %cell.id, error = %words(&error), "cancelled start not ended");
+            }
+            return None;
+        }
+        started = resolve_and_start(context, cell, desired, vigil) => started,
+    };
+    started.map(|(started, env)| Begun::started(*started, env.redactor))
+}
+
+async fn resolve_and_start(
+    context: &Arc<Context>,
+    cell: &Arc<Cell>,
+    desired: &Desired,
+    vigil: &Vigil,
+) -> Option<(Box<Started>, Env)> {
     let resolved = match context.secrets.resolve(&desired.env).await {
         Ok(resolved) => resolved,
         Err(error) => {
             count_missing(context, cell, &error);
-            // A secret that came while others were asked for has woken nobody; so nobody goes to sleep.
-            let fail = |i: Instance, m: Moment<'_>| match i.secrets_missing(&error, m) {
-                failed if wakes() == wakes_before => failed,
-                failed => failed.woken(m.now, Count::Keep, m.now),
-            };
+            let fail = |i: Instance, m: Moment<'_>| vigil.kept(i.secrets_missing(&error, m), m);
             context.change_safely(cell, |instance, moment| if_starting(instance, moment, fail)).await;
-            return Outcome::Failed;
+            return None;
         }
     };
     context.change(cell, |mut instance, moment| {
@@ -69,13 +115,11 @@ async fn resolve_and_start(context: &Arc<Context>, cell: &Arc<Cell>, desired: &D
         if_starting(instance, moment, |i, m| i.secrets_resolved(m.now))
     });
     match start(context, cell, desired, &resolved.env).await {
-        Ok(started) => Outcome::Started(Box::new(started), resolved.env),
-        Err(words) => {
-            context.metrics.attempt(&cell.server, Err(AttemptReason::StartFailed));
+        Ok(started) => Some((Box::new(started), resolved.env)),
+        Err(Fault { reason, words }) => {
             let words = resolved.env.redactor.mask_owned(words);
-            let fail = |i: Instance, m: Moment<'_>| i.start_failed(words, m);
-            context.change_safely(cell, |instance, moment| if_starting(instance, moment, fail)).await;
-            Outcome::Failed
+            fail(context, cell, vigil, Fault { reason, words }).await;
+            None
         }
     }
 }
@@ -87,10 +131,40 @@ fn count_missing(context: &Context, cell: &Cell, error: &EnvError) {
     context.metrics.attempt(&cell.server, Err(AttemptReason::SecretsUnresolved));
 }
 
-async fn start(context: &Context, cell: &Cell, desired: &Desired, env: &Env) -> Result<Started, String> {
+/// A secret or an engine that came meanwhile has woken nobody; so nobody goes to sleep.
+async fn fail(context: &Context, cell: &Arc<Cell>, vigil: &Vigil, fault: Fault) {
+    let Fault { reason, words } = fault;
+    context.metrics.attempt(&cell.server, Err(reason));
+    let fail = |i: Instance, m: Moment<'_>| match reason {
+        AttemptReason::RuntimeUnreachable => vigil.kept(i.runtime_unreachable(words, m), m),
+        _ => i.start_failed(words, m),
+    };
+    context.change_safely(cell, |instance, moment| if_starting(instance, moment, fail)).await;
+}
+
+async fn start(
+    context: &Arc<Context>,
+    cell: &Arc<Cell>,
+    desired: &Desired,
+    env: &Env,
+) -> Result<Started, Fault> {
     let revision = cell.read(|instance| instance.revision.clone());
-    let request = launch::start_request(cell, desired, revision, env, Progress::default())?;
-    context.runtime.start(request).await.map_err(|error| words(&error))
+    let request = launch::start_request(cell, desired, revision, env, progress(context, cell))
+        .map_err(|words| Fault { reason: AttemptReason::StartFailed, words })?;
+    context.runtime.start(request).await.map_err(|error| Fault::of(&error))
+}
+
+/// What takes long is told in the events of the instance, and so to who watches.
+fn progress(context: &Arc<Context>, cell: &Arc<Cell>) -> Progress {
+    let (context, cell) = (Arc::clone(context), Arc::clone(cell));
+    Progress(Arc::new(move |told| {
+        context.change(&cell, |instance, moment| match &told {
+            StartProgress::Pulling { image, done_bytes, total_bytes } => {
+                instance.pulling(image, *done_bytes, *total_bytes, moment.now)
+            }
+            StartProgress::Pulled { image, took } => instance.pulled(image, *took, moment.now),
+        });
+    }))
 }
 
 /// An error with all its causes, on one line.
@@ -99,45 +173,8 @@ fn words(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-async fn conclude(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, outcome: Outcome) {
-    match outcome {
-        Outcome::Failed => {}
-        Outcome::Cancelled => {
-            // A start that was dropped is ended by the runtime; here it is waited for.
-            if let Err(error) = context.runtime.stop(&cell.id).await {
-                tracing::error!(instance = %cell.id, error = %words(&error), "cancelled start not ended");
-            }
-        }
-        Outcome::Started(started, env) => running(context, cell, desired, *started, &env).await,
-    }
-}
-
-/// The runtime reports it running: from here on its end is an exit, and its connection is opened.
-async fn running(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Desired, started: Started, env: &Env) {
-    let Started { run, handle, pid, container, streams } = started;
-    let hang_up = CancellationToken::new();
-    cell.set_run(Run {
-        number: run,
-        handle: Some(handle.0),
-        pid,
-        container_id: container.as_ref().map(|container| container.id.clone()),
-        image: container.map(|container| container.image),
-        redactor: env.redactor.clone(),
-        connection: None,
-        hang_up: hang_up.clone(),
-    });
-    context.metrics.attempt(&cell.server, Ok(()));
-    let started = |instance, moment: Moment<'_>| if_starting(instance, moment, |i, m| i.started(m.now));
-    context.change_safely(cell, started).await;
-    context.checks.started(cell);
-    // It may have ended before it was known to run.
-    exits::apply(context, cell, run);
-    let opening = link::open(streams, link::options(context, cell, desired), hang_up);
-    context.tasks.spawn(link::follow(Arc::clone(context), Arc::clone(cell), run, opening));
-}
-
 /// An instance that was told to stop meanwhile keeps to that.
-fn if_starting(
+pub(super) fn if_starting(
     instance: Instance,
     moment: Moment<'_>,
     change: impl FnOnce(Instance, Moment<'_>) -> Instance,

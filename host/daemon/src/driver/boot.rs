@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mcpd_core::instance::Instance;
+use mcpd_core::instance::Survival;
 
 use super::Context;
 use crate::metrics::RestartCause;
@@ -23,7 +23,7 @@ pub(super) async fn load(context: &Arc<Context>) -> anyhow::Result<Vec<ServerRow
         tracing::info!(%instance, "ended what an earlier mcpd had left of this instance");
     }
     for row in rows {
-        take_over(context, row.instance).await?;
+        take_over(context, row).await?;
     }
     context.ledger.flushed().await.context("cannot write down what the restart changed")?;
     context.store.list_servers().await.context("cannot read the servers from the store")
@@ -33,12 +33,18 @@ fn known(row: &InstanceRow) -> Known {
     Known { instance: row.instance.id.clone(), handle: row.handle.clone().map(Handle) }
 }
 
-async fn take_over(context: &Context, instance: Instance) -> anyhow::Result<()> {
-    let now = context.clock.now();
-    if instance.running().is_some() {
+/// What ended with mcpd is ended by the sweep, also where something of it is left; a container is left as it is.
+fn survival(row: &InstanceRow) -> Survival {
+    if row.container_id.is_some() { Survival::MayLive } else { Survival::Ends }
+}
+
+async fn take_over(context: &Context, row: InstanceRow) -> anyhow::Result<()> {
+    let (now, survival) = (context.clock.now(), survival(&row));
+    let instance = row.instance;
+    if instance.running().is_some() && survival == Survival::Ends {
         context.metrics.restarted(&instance.server, RestartCause::Interrupted);
     }
-    let cell = Cell::new(instance.interrupted(&context.settings.schedule, now), now);
+    let cell = Cell::new(instance.interrupted(survival, &context.settings.schedule, now), now);
     let checks = context.store.list_checks(&cell.id).await.context("cannot read checks from the store")?;
     for check in checks.into_iter().rev() {
         cell.push_check(Arc::new(check));

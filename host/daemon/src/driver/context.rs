@@ -60,6 +60,29 @@ pub struct Settings {
     pub scan: Duration,
 }
 
+/// Kept over work that may fail for want of something: a wake that comes meanwhile wakes nobody, so nobody may go
+/// to sleep after it.
+pub(super) struct Vigil {
+    server: Option<Arc<ServerCell>>,
+    wakes: u64,
+}
+
+impl Vigil {
+    /// Begins one for the work on an instance.
+    pub(super) fn begin(context: &Context, cell: &Cell) -> Self {
+        let server = context.board.find_server(cell.server.as_str());
+        Self { wakes: server.as_ref().map_or(0, |server| server.wakes()), server }
+    }
+
+    /// An instance whose work has failed: due at once where its server was woken meanwhile.
+    pub(super) fn kept(&self, failed: Instance, moment: Moment<'_>) -> Instance {
+        match &self.server {
+            Some(server) if server.wakes() != self.wakes => failed.woken(moment.now, Count::Keep, moment.now),
+            _ => failed,
+        }
+    }
+}
+
 impl Context {
     /// Changes an instance as of now, tells the watchers, and has it written down soon.
     pub fn change(&self, cell: &Arc<Cell>, change: impl FnOnce(Instance, Moment<'_>) -> Instance) {
@@ -94,7 +117,7 @@ impl Context {
     }
 
     /// Attempts those of a server's instances that wait, spread over [`WAKE_SPREAD`]; who fails for want of a
-    /// secret right now is attempted again too.
+    /// secret or an engine right now is attempted again too.
     pub fn wake(&self, server: &ServerCell, count: Count, waits: impl Fn(&Instance) -> bool) {
         server.wake();
         for cell in self.board.instances_of(server.name.as_str()) {

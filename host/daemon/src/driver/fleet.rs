@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use mcpd_core::instance::{AfterStop, Count, Instance, Moment};
 use mcpd_core::name::ServerName;
 
-use super::{Context, boot, exits, server};
+use super::{Context, boot, orphans, server, watch};
 use crate::metrics::RestartCause;
 use crate::state::{Cell, Defaults, Desired, DesiredError, ServerCell};
 use crate::store::ServerRow;
@@ -27,8 +28,11 @@ impl Fleet {
     /// manifest cannot be read are left alone and named in the log; their instances say why they do not run.
     pub async fn boot(&self) -> anyhow::Result<()> {
         let context = &self.context;
-        context.tasks.spawn(exits::watch(Arc::clone(context), context.runtime.subscribe()));
-        for row in boot::load(context).await? {
+        let events = context.runtime.subscribe();
+        let rows = boot::load(context).await?;
+        // Not before all instances are on the board: what it does not know is removed.
+        context.tasks.spawn(watch::watch(Arc::clone(context), events));
+        for row in rows {
             if let Err(error) = self.server_changed(&row) {
                 tracing::error!(server = %row.name, error = %error, "server left alone");
                 self.leave(&row.name, &error);
@@ -109,20 +113,60 @@ impl Fleet {
         is_kept
     }
 
-    /// Ends all work in order: no pass, no attempt, then every instance is stopped.
+    /// The server is to be deleted, which is written already, and a person does not want to wait until its
+    /// instances are proved gone: their rows go now, and its own with the next pass. True as for
+    /// [`Self::forget_instance`].
+    pub async fn forget_server(&self, server: &ServerName) -> bool {
+        let cells = self.context.board.instances_of(server.as_str());
+        let forgotten = join_all(cells.iter().map(|cell| self.forget_instance(cell))).await;
+        self.context.ring(server.as_str());
+        forgotten.into_iter().all(|is_kept| is_kept)
+    }
+
+    /// A person does not want to wait until this instance is proved gone, be it because its engine is away: its row
+    /// goes now, and another takes its place. What may be left of it is removed behind its back, by the next scan
+    /// where nothing else can. When this returns true that is safe on disk; false leaves it to be stopped.
+    pub async fn forget_instance(&self, cell: &Arc<Cell>) -> bool {
+        let context = &self.context;
+        tracing::warn!(instance = %cell.id, server = %cell.server, "forgotten by force");
+        context.change(cell, |instance, moment| {
+            instance.stopping(AfterStop::Remove, "it is forgotten by force", moment.now)
+        });
+        context.checks.forget(&cell.id);
+        cell.hang_up();
+        let forgotten = context.ledger.remove(cell).await;
+        match &forgotten {
+            Ok(()) => context.board.remove_instance(&cell.id),
+            Err(error) => tracing::error!(instance = %cell.id, %error, "row of an instance not removed yet"),
+        }
+        context.ring(cell.server.as_str());
+        self.remove_leftovers(cell);
+        forgotten.is_ok()
+    }
+
+    fn remove_leftovers(&self, cell: &Cell) {
+        let (context, id) = (Arc::clone(&self.context), cell.id.clone());
+        self.context.tasks.spawn(async move {
+            let end = context.end.clone();
+            end.run_until_cancelled(orphans::remove(&context, &id)).await;
+        });
+    }
+
+    /// Ends all work in order: no pass, no attempt, then every process is stopped. Containers stay, and their
+    /// instances are RUNNING in the store, so that the next mcpd takes them over (behaviour 5.7).
     pub async fn shut_down(&self) {
         self.context.end.cancel();
         self.context.tasks.close();
         self.context.tasks.wait().await;
-        let stops = self.context.board.instances().into_iter().map(|cell| {
-            let runtime = Arc::clone(&self.context.runtime);
+        join_all(self.context.board.instances().iter().map(|cell| self.leave_instance(cell))).await;
+    }
+
+    async fn leave_instance(&self, cell: &Cell) {
+        if !cell.is_contained() {
             cell.hang_up();
-            async move { runtime.stop(&cell.id).await.map_err(|error| (cell.id.clone(), error)) }
-        });
-        for stopped in futures::future::join_all(stops).await {
-            if let Err((instance, error)) = stopped {
-                tracing::error!(%instance, error = %error, "instance not stopped");
-            }
+        }
+        if let Err(error) = self.context.runtime.leave(&cell.id).await {
+            tracing::error!(instance = %cell.id, %error, "instance not stopped");
         }
     }
 

@@ -1,4 +1,12 @@
 //! The one MCP connection of an instance: opened after RUNNING, followed until it ends (behaviour 7.1, 7.2).
+//!
+//! ```text
+//!  streams ─► handshake ─► open ─► ended ── a process ───► it has exited: ended, a failed attempt
+//!     ▲           │                   └──── a container ─► attached anew (reattach.rs)
+//!     └───────────┼───────────────────────────────────────────┘
+//!                 └─► refused ── the first time ─► a failed attempt
+//!                             └─ a second time ──► started again at once
+//! ```
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,92 +16,259 @@ use mcpd_core::secret::Redactor;
 use mcpd_mcp::{CloseReason, ConnectError, ConnectOptions, Connection, ID_START_MAX, known_version};
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
+use super::reattach::{Attached, Backoff};
+use super::{Context, exits};
 use crate::runtime::Streams;
 use crate::state::{Cell, Desired};
 
-/// How long the handshake may take. Checks fail after `startupSeconds` already; this only ends the wait for
-/// a server that will never speak. A package may have to be downloaded first.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_hours(1);
+/// How long the first handshake may take. Checks fail after `startupSeconds` already; this only ends the wait
+/// for a server that will never speak. A package may have to be downloaded first.
+const FIRST_HANDSHAKE_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// A process whose stdout ended has as a rule exited, and its exit says more: it is waited for this long.
+/// How long a server may take that has been running, and was spoken to, before: nothing has to be loaded, and one
+/// that cannot be greeted a second time is started again all the sooner.
+const SECOND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A server whose stdout ended has as a rule exited, and its exit says more: it is waited for this long.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
+
+/// Attachments in a row that end before the server has answered on them. A container that runs and ends one
+/// after the other has closed its stdout for good; with the backoff between them that takes half a minute.
+const ATTACHMENTS_MAX: u32 = 10;
 
 /// Kept of what a server says against one way of the handshake: there are two, and both fit into an event.
 const WORDS_BYTES_MAX: usize = 2048;
 
+/// What is said of a container that listens on a port.
+const NO_HTTP: &str = "this version of mcpd has no HTTP transport";
+
+/// Whether somebody has greeted this run before, perhaps an earlier mcpd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// Nobody has.
+    First,
+    /// Somebody has, and the server may not take a second greeting.
+    Again,
+}
+
 /// Why there is no connection any more.
 enum End {
-    /// The server closed one of its streams: it has exited (behaviour 7.2).
+    /// Its streams ended: a process has exited (behaviour 7.2), a container may run on.
     Closed(CloseReason),
     /// It could not be spoken to; in whose words.
     Refused(String),
 }
 
-/// What the connection is opened with.
-pub(super) fn options(context: &Context, cell: &Cell, desired: &Desired) -> ConnectOptions {
-    let mut options = ConnectOptions::new(cell.server.as_str(), context.clock.random() % ID_START_MAX);
-    options.pinned = desired.manifest.protocol_version.as_deref().and_then(known_version);
-    options.handshake_timeout = HANDSHAKE_TIMEOUT;
-    let (runtime, id) = (Arc::clone(&context.runtime), cell.id.clone());
-    options.noise = Arc::new(move |line| runtime.append_log(&id, line.as_bytes()));
-    options
-}
-
-/// Opens the connection of a run. With `hang_up` the streams are closed, however far the handshake is.
-pub(super) async fn open(
-    streams: Streams,
-    options: ConnectOptions,
-    hang_up: CancellationToken,
-) -> Result<Connection, ConnectError> {
-    let server = options.server.clone();
-    let opening = async {
-        match streams {
-            Streams::Pipes { stdin, stdout } => Connection::open_pipes(stdout, stdin, options).await,
-            Streams::Other { stdin, stdout } => Connection::open(stdout, stdin, options).await,
-            Streams::Http { .. } => std::future::pending().await,
-        }
-    };
-    let given_up = || ConnectError::Lost { server, reason: CloseReason::ClosedByUs };
-    hang_up.run_until_cancelled(opening).await.unwrap_or_else(|| Err(given_up()))
+/// One run of an instance, and the way to what is said with it.
+pub(super) struct Line {
+    pub(super) context: Arc<Context>,
+    pub(super) cell: Arc<Cell>,
+    pub(super) desired: Arc<Desired>,
+    pub(super) run: u64,
+    /// Cancelled when the run is over or is to end.
+    pub(super) hang_up: CancellationToken,
 }
 
 /// Stays with the connection of a run until it ends, and sees to the end of the run.
-pub(super) async fn follow(
-    context: Arc<Context>,
-    cell: Arc<Cell>,
-    run: u64,
-    opening: impl Future<Output = Result<Connection, ConnectError>>,
-) {
-    let work = async {
-        let (end, held) = converse(&context, &cell, run, opening).await;
-        if is_running(&cell, run) {
-            finish(&context, &cell, run, end, held).await;
-        }
-    };
+pub(super) async fn follow(line: Line, streams: Streams, greeting: Greeting) {
+    let end = line.context.end.clone();
     tokio::select! {
         biased;
-        () = context.end.cancelled() => {}
-        () = work => {}
+        () = end.cancelled() => {}
+        () = line.hold(streams, greeting) => {}
     }
 }
 
-async fn converse(
-    context: &Context,
-    cell: &Arc<Cell>,
-    run: u64,
-    opening: impl Future<Output = Result<Connection, ConnectError>>,
-) -> (End, Option<Connection>) {
-    let ended = match opening.await {
-        Ok(connection) => {
-            connected(context, cell, run, &connection);
-            (End::Closed(connection.closed().await), Some(connection))
+impl Line {
+    async fn hold(&self, mut streams: Streams, mut greeting: Greeting) {
+        let mut backoff = Backoff::default();
+        loop {
+            if matches!(streams, Streams::Http { .. }) {
+                return self.disconnected(NO_HTTP.to_owned());
+            }
+            let (end, held) = self.converse(streams, greeting).await;
+            if !self.is_running() {
+                return;
+            }
+            if held.is_some() {
+                backoff = Backoff::default();
+            }
+            let reason = match end {
+                End::Refused(words) => return self.refused(greeting, words),
+                End::Closed(reason) if !self.cell.is_contained() => return self.finish(reason, held).await,
+                End::Closed(reason) => reason,
+            };
+            self.disconnected(detached(&reason));
+            if backoff.tries() >= ATTACHMENTS_MAX {
+                return self.end_run(&reason).await;
+            }
+            match self.reattach(&mut backoff).await {
+                Attached::Anew(attached) => (streams, greeting) = (attached, Greeting::Again),
+                Attached::Over => return self.end_unattached().await,
+                Attached::HungUp => return,
+            }
         }
-        Err(ConnectError::Lost { reason, .. }) => (End::Closed(reason), None),
-        Err(error) => (End::Refused(refusal(error, &cell.redactor())), None),
-    };
-    cell.set_connection(run, None);
-    ended
+    }
+
+    async fn converse(&self, streams: Streams, greeting: Greeting) -> (End, Option<Connection>) {
+        let since = self.context.clock.now();
+        let ended = match self.open(streams, greeting).await {
+            Ok(connection) => {
+                self.connected(&connection);
+                (End::Closed(connection.closed().await), Some(connection))
+            }
+            Err(ConnectError::Lost { reason, .. }) => (End::Closed(reason), None),
+            Err(error) => {
+                // An engine that passes nothing on makes any server silent.
+                let silent = matches!(error, ConnectError::Silent { .. }) && greeting == Greeting::Again;
+                let doubt =
+                    if silent { self.context.runtime.doubt(&self.cell.id, since).await } else { None };
+                match doubt {
+                    Some(words) => (End::Closed(CloseReason::StdoutBroken(words)), None),
+                    None => (End::Refused(refusal(error, &self.cell.redactor())), None),
+                }
+            }
+        };
+        self.cell.set_connection(self.run, None);
+        self.context.checks.disconnected(&self.cell.id);
+        ended
+    }
+
+    /// Opens a connection. With `hang_up` the streams are closed, however far the handshake is.
+    async fn open(&self, streams: Streams, greeting: Greeting) -> Result<Connection, ConnectError> {
+        let options = self.options(greeting);
+        let server = options.server.clone();
+        let opening = async {
+            match streams {
+                Streams::Pipes { stdin, stdout } => Connection::open_pipes(stdout, stdin, options).await,
+                Streams::Other { stdin, stdout } => Connection::open(stdout, stdin, options).await,
+                Streams::Http { .. } => std::future::pending().await,
+            }
+        };
+        let given_up = || ConnectError::Lost { server, reason: CloseReason::ClosedByUs };
+        self.hang_up.run_until_cancelled(opening).await.unwrap_or_else(|| Err(given_up()))
+    }
+
+    /// What a connection is opened with. Its ids start anew by chance, so that what was asked before over other
+    /// streams is never taken for an answer.
+    fn options(&self, greeting: Greeting) -> ConnectOptions {
+        let id_start = self.context.clock.random() % ID_START_MAX;
+        let mut options = ConnectOptions::new(self.cell.server.as_str(), id_start);
+        options.pinned = self.desired.manifest.protocol_version.as_deref().and_then(known_version);
+        options.handshake_timeout = match greeting {
+            Greeting::First => FIRST_HANDSHAKE_TIMEOUT,
+            Greeting::Again => SECOND_HANDSHAKE_TIMEOUT,
+        };
+        let (runtime, id) = (Arc::clone(&self.context.runtime), self.cell.id.clone());
+        options.noise = Arc::new(move |line| runtime.append_log(&id, line.as_bytes()));
+        options
+    }
+
+    fn connected(&self, connection: &Connection) {
+        self.cell.set_connection(self.run, Some(connection.clone()));
+        if !self.is_running() {
+            return;
+        }
+        let version = connection.protocol_version().to_owned();
+        self.context.change(&self.cell, |instance, moment| instance.connected(version, moment.now));
+        self.context.checks.connected(&self.cell);
+        self.context.ring(self.cell.server.as_str());
+    }
+
+    pub(super) fn disconnected(&self, words: String) {
+        self.context.change(&self.cell, |instance, moment| instance.disconnected(words, moment.now));
+    }
+
+    fn refused(&self, greeting: Greeting, words: String) {
+        self.disconnected(words.clone());
+        let reason = AttemptReason::StartFailed;
+        self.give_up(match greeting {
+            Greeting::First => AfterStop::Fail(AttemptError { reason, message: words }),
+            Greeting::Again => AfterStop::Again(format!("it took no second handshake: {words}")),
+        });
+    }
+
+    /// A process that cannot be spoken to any more is ended: a failed attempt with the words of why.
+    ///
+    /// What is left of the connection is held meanwhile: to close stdin now would make a server that only closed
+    /// its stdout exit, and its exit would hide what it did.
+    async fn finish(&self, reason: CloseReason, held: Option<Connection>) {
+        self.disconnected(reason.to_string());
+        // Told to stop meanwhile, it is not kept waiting for the end of its stdin.
+        self.is_over().await;
+        if let Some(connection) = held {
+            connection.close();
+        }
+        if self.is_running() {
+            self.end_run(&reason).await;
+        }
+    }
+
+    /// It has closed a stream and is still there: it is ended, and its end told as what it was.
+    async fn end_run(&self, reason: &CloseReason) {
+        let exit = match reason {
+            CloseReason::StdinBroken(_) => Exit::ClosedStdin,
+            _ => Exit::ClosedStdout,
+        };
+        self.cell.note_exit(self.run, exit, String::new());
+        // Its end takes effect as any other, with the runtime's event and what stderr said.
+        self.stop(exit).await;
+    }
+
+    /// The runtime has no way to it any more: its end has been told as a rule, or is brought about.
+    async fn end_unattached(&self) {
+        self.is_over().await;
+        if self.is_running() && self.stop(Exit::Vanished).await {
+            self.is_over().await;
+            self.cell.note_exit(self.run, Exit::Vanished, String::new());
+            exits::apply(&self.context, &self.cell, self.run);
+        }
+    }
+
+    /// Whether it could be ended; where not, the driver tries again.
+    async fn stop(&self, exit: Exit) -> bool {
+        let stopped = self.context.runtime.stop(&self.cell.id).await;
+        if let Err(error) = &stopped {
+            tracing::error!(instance = %self.cell.id, server = %self.cell.server, %error, "instance not ended");
+            let reason = AttemptReason::Exited;
+            self.give_up(AfterStop::Fail(AttemptError { reason, message: exit.to_string() }));
+        }
+        stopped.is_ok()
+    }
+
+    /// The driver stops it, and tries again when that fails.
+    fn give_up(&self, then: AfterStop) {
+        let why = match &then {
+            AfterStop::Fail(error) => error.message.clone(),
+            AfterStop::Again(words) => words.clone(),
+            AfterStop::Remove => String::new(),
+        };
+        self.context.change_urgently(&self.cell, |instance, moment| {
+            if instance.running().is_none() {
+                return instance;
+            }
+            instance.stopping(then, &why, moment.now)
+        });
+        self.context.ring(self.cell.server.as_str());
+    }
+
+    /// Waits a moment for word of its end.
+    async fn is_over(&self) -> bool {
+        tokio::time::timeout(EXIT_GRACE, self.hang_up.cancelled()).await.is_ok()
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.cell.is_run(self.run) && self.cell.read(|instance| instance.running().is_some())
+    }
+}
+
+/// The end of an attachment says nothing of the server behind it.
+fn detached(reason: &CloseReason) -> String {
+    let words = "the attachment to its container ended";
+    match reason {
+        CloseReason::StdoutBroken(why) | CloseReason::StdinBroken(why) => format!("{words}: {why}"),
+        _ => words.to_owned(),
+    }
 }
 
 /// Masked before it is cut: half a secret would not be recognised.
@@ -104,74 +279,6 @@ fn refusal(error: ConnectError, redactor: &Redactor) -> String {
         words
     };
     error.map_words(short).to_string()
-}
-
-fn connected(context: &Context, cell: &Arc<Cell>, run: u64, connection: &Connection) {
-    cell.set_connection(run, Some(connection.clone()));
-    if !is_running(cell, run) {
-        return;
-    }
-    let version = connection.protocol_version().to_owned();
-    context.change(cell, |instance, moment| instance.connected(version, moment.now));
-    context.checks.connected(cell);
-    context.ring(cell.server.as_str());
-}
-
-/// A process that cannot be spoken to any more is ended: a failed attempt with the words of why.
-///
-/// What is left of the connection is held meanwhile: to close stdin now would make a server that only closed its
-/// stdout exit, and its exit would hide what it did.
-async fn finish(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, end: End, held: Option<Connection>) {
-    let words = match &end {
-        End::Closed(reason) => reason.to_string(),
-        End::Refused(words) => words.clone(),
-    };
-    context.change(cell, |instance, moment| instance.disconnected(words.clone(), moment.now));
-    match end {
-        End::Refused(_) => give_up(context, cell, AttemptReason::StartFailed, words),
-        End::Closed(reason) => {
-            let hang_up = cell.run().map(|run| run.hang_up).unwrap_or_default();
-            // Told to stop meanwhile, it is not kept waiting for the end of its stdin.
-            let _ = tokio::time::timeout(EXIT_GRACE, hang_up.cancelled()).await;
-            if let Some(connection) = held {
-                connection.close();
-            }
-            if is_running(cell, run) {
-                end_run(context, cell, run, &reason).await;
-            }
-        }
-    }
-}
-
-/// It has closed a stream and is still there: it is ended, and its end told as what it was.
-async fn end_run(context: &Arc<Context>, cell: &Arc<Cell>, run: u64, reason: &CloseReason) {
-    let exit = match reason {
-        CloseReason::StdinBroken(_) => Exit::ClosedStdin,
-        _ => Exit::ClosedStdout,
-    };
-    cell.note_exit(run, exit, String::new());
-    // Its end takes effect as any other, with the runtime's event and what stderr said.
-    if let Err(error) = context.runtime.stop(&cell.id).await {
-        tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not ended");
-        give_up(context, cell, AttemptReason::Exited, exit.to_string());
-    }
-}
-
-/// The driver stops it, and tries again when that fails.
-fn give_up(context: &Context, cell: &Arc<Cell>, reason: AttemptReason, message: String) {
-    let error = AttemptError { reason, message };
-    context.change_urgently(cell, |instance, moment| {
-        if instance.running().is_none() {
-            return instance;
-        }
-        let why = error.message.clone();
-        instance.stopping(AfterStop::Fail(error), &why, moment.now)
-    });
-    context.ring(cell.server.as_str());
-}
-
-fn is_running(cell: &Cell, run: u64) -> bool {
-    cell.is_run(run) && cell.read(|instance| instance.running().is_some())
 }
 
 #[cfg(test)]

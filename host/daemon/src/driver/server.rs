@@ -90,15 +90,23 @@ impl Driver {
             in_flight: &in_flight,
             count_reset_after: self.context.settings.count_reset_after,
         });
-        for instance in instances.iter().filter(|instance| matches!(instance.phase, Phase::Stopping(_))) {
-            self.cancel(&instance.id);
-        }
+        self.cancel_unwanted(&instances);
         for step in &plan.steps {
             tracing::debug!(server = %self.server.name, action = ?step.action, why = %step.why, "step");
             self.execute(step, &desired, &wanted);
         }
         self.publish(&plan).await;
         plan
+    }
+
+    /// Work on what is to be stopped, or was forgotten by force.
+    fn cancel_unwanted(&self, instances: &[Instance]) {
+        let is_wanted = |i: &Instance, id: &InstanceId| i.id == *id && !matches!(i.phase, Phase::Stopping(_));
+        for id in self.in_flight.keys() {
+            if !instances.iter().any(|instance| is_wanted(instance, id)) {
+                self.cancel(id);
+            }
+        }
     }
 
     /// Shows what was decided, and says it where a rollout got stuck.

@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use mcpd_core::instance::{AfterStop, Instance, Moment, Phase, Stopping};
 
+use super::context::Vigil;
 use super::{Context, exits};
+use crate::metrics::RestartCause;
 use crate::state::Cell;
 
 /// Stops an instance; what comes after stands in its phase.
 pub(super) async fn stop(context: Arc<Context>, cell: Arc<Cell>) {
     context.checks.forget(&cell.id);
     cell.hang_up();
+    let vigil = Vigil::begin(&context, &cell);
     if let Err(error) = context.runtime.stop(&cell.id).await {
         tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not stopped");
-        context.change_urgently(&cell, |instance, moment| instance.stop_failed(error.to_string(), moment));
+        context.change_urgently(&cell, |instance, moment| {
+            vigil.kept(instance.stop_failed(error.to_string(), moment), moment)
+        });
         return;
     }
     if let Some(run) = cell.run() {
@@ -23,9 +28,16 @@ pub(super) async fn stop(context: Arc<Context>, cell: Arc<Cell>) {
         remove(&context, &cell).await;
     } else {
         context.change_safely(&cell, gone).await;
-        if let Some(reason) = cell.read(|instance| instance.error().map(|error| error.reason)) {
-            exits::count(&context, &cell, reason);
-        }
+        count(&context, &cell);
+    }
+}
+
+fn count(context: &Context, cell: &Cell) {
+    let is_again = cell.read(|instance| instance.phase == Phase::Starting);
+    match cell.read(|instance| instance.error().map(|error| error.reason)) {
+        Some(reason) => exits::count(context, cell, reason),
+        None if is_again => context.metrics.restarted(&cell.server, RestartCause::HandshakeRefused),
+        None => {}
     }
 }
 

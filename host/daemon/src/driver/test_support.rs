@@ -22,7 +22,7 @@ use crate::checks::{Checks, Probes};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::router::Router;
-use crate::runtime::fake::FakeRuntime;
+use crate::runtime::fake::{FakeRuntime, Place};
 use crate::secrets::{Backends, Environment, Resolver, SealedKey};
 use crate::state::{Board, Cell, Defaults, Ledger, ServerCell};
 use crate::store::memory::MemoryStore;
@@ -51,11 +51,16 @@ impl Bench {
     /// One with nothing in it.
     pub(crate) async fn boot() -> Self {
         let key = Arc::new(SealedKey::random().unwrap());
-        Self::over(Arc::default(), key, Timestamp::UNIX_EPOCH).await
+        Self::over(Arc::default(), key, FakeRuntime::new(), Timestamp::UNIX_EPOCH).await
     }
 
-    async fn over(store: Arc<MemoryStore>, key: Arc<SealedKey>, wall: Timestamp) -> Self {
-        let runtime = FakeRuntime::new();
+    async fn over(
+        store: Arc<MemoryStore>,
+        key: Arc<SealedKey>,
+        runtime: FakeRuntime,
+        wall: Timestamp,
+    ) -> Self {
+        runtime.is_born_again();
         let end = CancellationToken::new();
         let context = Arc::new(context(&store, &key, &runtime, Clock::seeded(wall, SEED), &end));
         let Context { board, metrics, clock, .. } = &*context;
@@ -77,15 +82,32 @@ impl Bench {
         bench
     }
 
-    /// mcpd ends without stopping anything, and another one starts over what it has left in the store.
+    /// mcpd ends without stopping anything, and another one starts over what it has left.
     pub(crate) async fn crash(self) -> Self {
+        self.crash_while(|_| ()).await
+    }
+
+    /// The same; something happens to what runs while no mcpd is there.
+    pub(crate) async fn crash_while(self, happens: impl FnOnce(&FakeRuntime)) -> Self {
         self.end.cancel();
         self.context.tasks.close();
         self.context.tasks.wait().await;
         self.ledger_end.cancel();
         self.background.close();
         self.background.wait().await;
-        Self::over(self.store, self.key, self.context.clock.now()).await
+        let wall = self.context.clock.now();
+        drop(self.context);
+        self.runtime.orphaned();
+        happens(&self.runtime);
+        Self::over(self.store, self.key, self.runtime, wall).await
+    }
+
+    /// mcpd ends as it should, and is started again.
+    pub(crate) async fn reboot(self) -> Self {
+        let (key, wall) = (Arc::clone(&self.key), self.now());
+        let (runtime, store) = self.shut_down().await;
+        runtime.orphaned();
+        Self::over(store, key, runtime, wall).await
     }
 
     /// Ends as the daemon does, and gives what is left.
@@ -104,6 +126,18 @@ impl Bench {
         manifest.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let draft = ServerDraft { name: name.into(), manifest: manifest.to_string(), applied: true };
         self.write(name, Change::PutServer(draft, Expected::Any)).await;
+    }
+
+    /// The same over an image, whose instances the fake runtime runs in containers.
+    pub(crate) async fn apply_image(&self, name: &str, fields: Value) {
+        self.runtime.script(name, |script| {
+            if script.place == Place::Process {
+                script.place = Place::Container;
+            }
+        });
+        let mut image = json!({"command": [], "dockerImage": "fake:1"});
+        image.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.apply(name, image).await;
     }
 
     pub(crate) async fn delete(&self, name: &str) {
@@ -126,17 +160,23 @@ impl Bench {
         self.fleet.secret_changed(name);
     }
 
+    /// Writes a login at a registry of images, and says so as the API does.
+    pub(crate) async fn put_login(&self, name: &str, username: &str, password: &str) {
+        self.write_keys(name, &[("username", username), ("password", password)]).await;
+        self.fleet.secret_changed(name);
+    }
+
     /// Writes a secret and tells nobody.
     pub(crate) async fn write_secret(&self, name: &str, token: &str) {
-        let data = [("token".to_owned(), SecretValue::new(token.to_owned()))].into();
+        self.write_keys(name, &[("token", token)]).await;
+    }
+
+    async fn write_keys(&self, name: &str, data: &[(&str, &str)]) {
+        let keys = data.iter().map(|(key, _)| (*key).to_owned()).collect();
+        let value = |text: &str| SecretValue::new(text.to_owned());
+        let data = data.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect();
         let values = self.context.secrets.write("sealed", name, &data).await.unwrap();
-        let draft = SecretDraft {
-            name: name.into(),
-            backend: "sealed".into(),
-            keys: vec!["token".into()],
-            values,
-            applied: false,
-        };
+        let draft = SecretDraft { name: name.into(), backend: "sealed".into(), keys, values, applied: false };
         self.store.write(&[Change::PutSecret(draft, Expected::Any)], self.now()).await.unwrap();
     }
 
@@ -241,7 +281,7 @@ fn context(
     let backends = Backends::new(Arc::clone(&port), key, Environment::default());
     Context {
         secrets: Arc::new(Resolver::new(Arc::clone(&port), backends, key, "sealed".to_owned())),
-        checks: Arc::new(checks),
+        checks: Arc::new(checks.doubting(Arc::new(runtime.clone()))),
         runtime: Arc::new(runtime.clone()),
         store: port,
         board,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use mcpd_api::problem::{self, Code, Problem};
 use mcpd_mcp::CallError;
 
-use super::engine::LogError;
+use super::engine::{LogError, NotWritten};
 use crate::apply::ApplyError;
 use crate::checks::NotChecked;
 use crate::router::RouteError;
@@ -107,6 +107,12 @@ impl From<StoreError> for Refusal {
         }
         // What a database says about itself belongs into the log; the answer names what was being done.
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<NotWritten> for Refusal {
+    fn from(error: NotWritten) -> Self {
+        Self::of(Code::Unavailable, &error)
     }
 }
 

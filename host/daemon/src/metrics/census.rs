@@ -9,7 +9,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::gauge;
+use super::labels::Word;
 use super::series::Series;
+use crate::runtime::{EngineState, Sight};
 
 /// What there is at this moment.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,8 @@ pub struct Census {
     pub owned_things: usize,
     /// Processes and containers that it wants; the two are equal when all is well.
     pub wanted_things: usize,
+    /// Each engine behind the runtime, as it was seen last.
+    pub engines: Vec<EngineState>,
 }
 
 /// One instance in a census.
@@ -50,6 +54,7 @@ pub(super) struct CensusGauges {
     verdict_age: Series<1, Seconds>,
     owned: Gauge,
     wanted: Gauge,
+    runtime_up: Series<1, Gauge>,
 }
 
 impl CensusGauges {
@@ -61,6 +66,7 @@ impl CensusGauges {
             verdict_age: Series::register(registry, "check_verdict_age_seconds", age),
             owned: gauge(registry, "owned_things", "Processes and containers that mcpd owns"),
             wanted: gauge(registry, "wanted_things", "Processes and containers that mcpd wants"),
+            runtime_up: Series::register(registry, "runtime_up", "Whether the engine of a runtime answers"),
         }
     }
 
@@ -69,11 +75,15 @@ impl CensusGauges {
         self.ready.clear();
         self.instances.clear();
         self.verdict_age.clear();
+        self.runtime_up.clear();
         for server in &census.servers {
             self.present(server);
         }
         for instance in &census.instances {
             self.count(instance);
+        }
+        for engine in &census.engines {
+            self.show(engine);
         }
         self.owned.set(count(census.owned_things));
         self.wanted.set(count(census.wanted_things));
@@ -85,6 +95,16 @@ impl CensusGauges {
         for status in STATUSES {
             self.instances.get([("server", server.into()), ("status", status.into())]);
         }
+    }
+
+    /// Of one that nobody needed yet nothing is known, so nothing is shown.
+    fn show(&self, engine: &EngineState) {
+        let up = match engine.sight {
+            Sight::Unneeded => return,
+            Sight::Seen(_) => 1,
+            Sight::Lost(_) => 0,
+        };
+        self.runtime_up.get([("runtime", Word::name(&engine.kind.to_string()))]).set(up);
     }
 
     fn count(&self, instance: &CensusEntry) {

@@ -153,6 +153,7 @@ fn is_trap(kind: Inconclusive) -> bool {
         Inconclusive::Missing
         | Inconclusive::LoadError
         | Inconclusive::ContractMismatch
-        | Inconclusive::Busy => false,
+        | Inconclusive::Busy
+        | Inconclusive::RuntimeUnreachable => false,
     }
 }

@@ -61,6 +61,8 @@ pub enum RestartCause {
     Interrupted,
     /// Somebody asked for it.
     Requested,
+    /// It took no second handshake after its attachment had broken or mcpd had been restarted.
+    HandshakeRefused,
 }
 
 /// Everything mcpd counts. Cheap to share behind an `Arc`; all methods take `&self`.
@@ -74,6 +76,7 @@ pub struct Metrics {
     call_duration: Histogram,
     secret_failures: Series<2, Counter>,
     reconcile_pass: Histogram,
+    orphans_removed: Counter,
 }
 
 impl Default for Metrics {
@@ -93,6 +96,11 @@ impl Default for Metrics {
             call_duration: histogram(r, "mcp_call_duration_seconds", "Duration of MCP calls of clients"),
             secret_failures: Series::register(r, "secret_failures", "References to secrets without a value"),
             reconcile_pass: histogram(r, "reconcile_pass_seconds", "Duration of a pass over one server"),
+            orphans_removed: counter(
+                r,
+                "orphans_removed",
+                "Processes and containers removed because no instance wanted them",
+            ),
             registry: Mutex::new(registry),
         }
     }
@@ -148,6 +156,11 @@ impl Metrics {
         self.reconcile_pass.observe(duration.as_secs_f64());
     }
 
+    /// Something that mcpd owned and no instance wanted was removed.
+    pub fn orphan_removed(&self) {
+        self.orphans_removed.inc();
+    }
+
     /// Drops the series of a server that is gone.
     pub fn forget_server(&self, server: &ServerName) {
         self.retain("server", &|name| name != server.as_str());
@@ -189,6 +202,7 @@ impl RestartCause {
             Self::Unhealthy => "Unhealthy",
             Self::Interrupted => "Interrupted",
             Self::Requested => "Requested",
+            Self::HandshakeRefused => "HandshakeRefused",
         }
     }
 }
@@ -203,6 +217,12 @@ fn histogram(registry: &mut Registry, name: &str, help: &str) -> Histogram {
     let histogram = Histogram::new(BUCKETS_SECONDS);
     registry.register(name, help, histogram.clone());
     histogram
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
 }
 
 fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use mcpd_core::check::{FailureKind, Inconclusive, Measure, Verdict};
 use mcpd_core::env::SecretFailure;
 use mcpd_core::instance::AttemptReason;
 use mcpd_core::name::ServerName;
+
+use crate::runtime::{EngineState, RuntimeKind, Sight};
 
 use super::{Census, CensusEntry, CheckCost, Metrics, RestartCause};
 
@@ -38,6 +41,7 @@ fn lived() -> Metrics {
     metrics.call(&demo, "tools/call", Ok(()), Duration::from_micros(300));
     metrics.secret_failure("sealed", &SecretFailure::NotFound);
     metrics.reconcile_pass(Duration::from_millis(1));
+    metrics.orphan_removed();
     metrics
 }
 
@@ -58,8 +62,18 @@ fn every_name_of_the_interface_is_there() {
         verdict_age: Some(Duration::from_secs(4)),
     };
     let older = CensusEntry { ready: false, verdict_age: Some(Duration::from_secs(9)), ..instance.clone() };
-    let census =
-        Census { instances: vec![instance, older], owned_things: 2, wanted_things: 3, ..census(&["demo"]) };
+    let engine = |kind, sight| EngineState { kind, sight, since: Timestamp::UNIX_EPOCH };
+    let census = Census {
+        instances: vec![instance, older],
+        owned_things: 2,
+        wanted_things: 3,
+        engines: vec![
+            engine(RuntimeKind::Process, Sight::Seen(String::new())),
+            engine(RuntimeKind::Docker, Sight::Lost("connection refused".to_owned())),
+            engine(RuntimeKind::Auto, Sight::Unneeded),
+        ],
+        ..census(&["demo"])
+    };
     let text = lived().encode(&census).unwrap();
     insta::assert_snapshot!(samples(&text), @r#"
     mcpd_attempts_total{server="demo",outcome="SecretsUnresolved"} 1
@@ -79,6 +93,7 @@ fn every_name_of_the_interface_is_there() {
     mcpd_instances{server="demo",status="STOPPING"} 0
     mcpd_mcp_call_duration_seconds_count 1
     mcpd_mcp_calls_total{server="demo",method="tools/call",outcome="ok"} 1
+    mcpd_orphans_removed_total 1
     mcpd_owned_things 2
     mcpd_probe_compile_seconds_count 1
     mcpd_probe_cpu_seconds_total{probe="tool-call"} 0.002
@@ -87,6 +102,8 @@ fn every_name_of_the_interface_is_there() {
     mcpd_probe_traps_total{probe="tool-call",kind="trap"} 1
     mcpd_reconcile_pass_seconds_count 1
     mcpd_restarts_total{server="demo",cause="Exited"} 1
+    mcpd_runtime_up{runtime="docker"} 0
+    mcpd_runtime_up{runtime="process"} 1
     mcpd_secret_failures_total{backend="sealed",reason="SecretNotFound"} 1
     mcpd_wanted_things 3
     "#);

@@ -1,25 +1,25 @@
 //! A runtime without processes, for tests: each start is a small MCP server in this process, at the other end of
 //! a pipe in memory, and does what the test's script says.
 
+mod engine;
+mod port;
 mod server;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
 use mcpd_core::name::{InstanceId, ServerName};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::engine::Attachments;
+use self::engine::{Attachment, Contained};
 use super::{
-    EVENTS_KEPT_MAX, EngineState, Exit, Handle, Known, LogLine, LogQuery, Owned, Presence, Runtime,
-    RuntimeError, RuntimeEvent, RuntimeKind, StartRequest, Started, Streams, SweepReport,
+    EVENTS_KEPT_MAX, Exit, Handle, Known, RuntimeError, RuntimeEvent, StartProgress, StartRequest, Started,
 };
 
 /// Room of each pipe: more than any message of a test.
@@ -37,6 +37,12 @@ pub(crate) struct Script {
     pub(crate) start: OnStart,
     pub(crate) stop: OnStop,
     pub(crate) greeting: Greeting,
+    /// How it takes every greeting but the first of a run.
+    pub(crate) second_greeting: Greeting,
+    pub(crate) place: Place,
+    pub(crate) attach: OnAttach,
+    /// Told before a start.
+    pub(crate) pull: Vec<StartProgress>,
     /// What calls of tools lead to, by the tool's name; others answer `ok`.
     pub(crate) tools: HashMap<&'static str, OnCall>,
 }
@@ -56,6 +62,25 @@ pub(crate) enum OnStop {
     #[default]
     Ends,
     Fails,
+}
+
+/// Where a server runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    #[default]
+    Process,
+    Container,
+    /// A container whose server listens on a port.
+    Port,
+}
+
+/// What a second attachment leads to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum OnAttach {
+    #[default]
+    Works,
+    EndsAtOnce,
+    Never,
 }
 
 /// How a server takes the handshake.
@@ -101,17 +126,33 @@ pub(crate) struct FakeRuntime {
     events: broadcast::Sender<RuntimeEvent>,
 }
 
-#[derive(Default)]
 struct State {
     scripts: HashMap<ServerName, Script>,
     runs: HashMap<InstanceId, Run>,
     tasks: JoinSet<()>,
     last_number: u64,
+    history: History,
+    /// Ends that a dead mcpd did not see.
+    ended: HashMap<InstanceId, Exit>,
+    /// Ends that the engine could not tell.
+    missed: Vec<(InstanceId, u64, Exit)>,
+    away: Option<String>,
+    is_frozen: bool,
+    is_watched: bool,
+    list_takes: Duration,
+}
+
+/// What one mcpd asked for.
+#[derive(Default)]
+struct History {
     asked: Vec<Asked>,
     received: Vec<Received>,
     peaks: HashMap<ServerName, usize>,
     swept: Vec<Known>,
     stopped: Vec<Exit>,
+    removed: Vec<InstanceId>,
+    adoptions: Vec<(InstanceId, Instant)>,
+    reattachments: Vec<(InstanceId, Instant)>,
 }
 
 struct Run {
@@ -119,11 +160,32 @@ struct Run {
     server: ServerName,
     task: AbortHandle,
     ended: CancellationToken,
+    contained: Option<Contained>,
+}
+
+impl State {
+    fn script(&self, server: &ServerName) -> Script {
+        self.scripts.get(server).cloned().unwrap_or_default()
+    }
 }
 
 impl FakeRuntime {
     pub(crate) fn new() -> Self {
-        Self { state: Arc::default(), events: broadcast::channel(EVENTS_KEPT_MAX).0 }
+        let state = State {
+            scripts: HashMap::new(),
+            runs: HashMap::new(),
+            tasks: JoinSet::new(),
+            last_number: 0,
+            history: History::default(),
+            ended: HashMap::new(),
+            missed: Vec::new(),
+            away: None,
+            is_frozen: false,
+            is_watched: true,
+            list_takes: Duration::ZERO,
+        };
+        let state = Arc::new(Mutex::new(state));
+        Self { state, events: broadcast::channel(EVENTS_KEPT_MAX).0 }
     }
 
     /// Changes what the instances of a server do.
@@ -140,7 +202,8 @@ impl FakeRuntime {
 
     /// The server ends by itself.
     pub(crate) fn exit(&self, instance: &InstanceId, exit: Exit, stderr_tail: &str) {
-        if let Some(run) = self.end(instance) {
+        let Some(run) = self.end(instance) else { return };
+        if !self.lock().keep_unheard(instance, run, exit) {
             self.tell(instance, run, exit, stderr_tail);
         }
     }
@@ -159,12 +222,12 @@ impl FakeRuntime {
 
     /// Every start that was asked for, in order.
     pub(crate) fn asked(&self, server: &str) -> Vec<Asked> {
-        self.lock().asked.iter().filter(|asked| asked.server.as_str() == server).cloned().collect()
+        self.lock().history.asked.iter().filter(|asked| asked.server.as_str() == server).cloned().collect()
     }
 
     /// Every request that reached an instance, in order.
     pub(crate) fn received(&self, method: &str) -> Vec<Received> {
-        self.lock().received.iter().filter(|received| received.method == method).cloned().collect()
+        self.lock().history.received.iter().filter(|received| received.method == method).cloned().collect()
     }
 
     /// The instances that are there.
@@ -176,17 +239,37 @@ impl FakeRuntime {
 
     /// The most instances of a server that were there at once.
     pub(crate) fn peak(&self, server: &str) -> usize {
-        self.lock().peaks.get(server).copied().unwrap_or_default()
+        self.lock().history.peaks.get(server).copied().unwrap_or_default()
     }
 
     /// What the sweep was told of.
     pub(crate) fn swept(&self) -> Vec<Known> {
-        self.lock().swept.clone()
+        self.lock().history.swept.clone()
     }
 
     /// How each server that was stopped ended, in order.
     pub(crate) fn stopped(&self) -> Vec<Exit> {
-        self.lock().stopped.clone()
+        self.lock().history.stopped.clone()
+    }
+
+    /// What was removed, in order.
+    pub(crate) fn removed(&self) -> Vec<InstanceId> {
+        self.lock().history.removed.clone()
+    }
+
+    /// Every look for what runs already.
+    pub(crate) fn adoptions(&self) -> Vec<(InstanceId, Instant)> {
+        self.lock().history.adoptions.clone()
+    }
+
+    /// Every attachment to what runs already.
+    pub(crate) fn reattachments(&self) -> Vec<(InstanceId, Instant)> {
+        self.lock().history.reattachments.clone()
+    }
+
+    /// How long a list takes from now on; it tells what was there at its beginning.
+    pub(crate) fn list_takes(&self, time: Duration) {
+        self.lock().list_takes = time;
     }
 
     async fn stopped_exit(&self, instance: &InstanceId) -> Exit {
@@ -196,7 +279,7 @@ impl FakeRuntime {
     }
 
     fn script_of(&self, server: &ServerName) -> Script {
-        self.lock().scripts.get(server).cloned().unwrap_or_default()
+        self.lock().script(server)
     }
 
     fn end(&self, instance: &InstanceId) -> Option<u64> {
@@ -221,25 +304,30 @@ impl FakeRuntime {
         if state.runs.contains_key(&request.instance) {
             return Err(RuntimeError::StillThere { instance: request.instance.clone() });
         }
-        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
-        let (ended, server) =
-            (CancellationToken::new(), server::serve(self.clone(), request.clone(), theirs));
+        let script = state.script(&request.server);
+        let (ended, (attachments, to_come)) = (CancellationToken::new(), mpsc::unbounded_channel());
         let guard = ended.clone().drop_guard();
+        let lifetime = if script.place == Place::Process { Lifetime::OfPipe } else { Lifetime::OfContainer };
+        let server = server::serve(self.clone(), request.clone(), to_come, lifetime);
         let task = state.tasks.spawn(async move {
             let _guard = guard;
             server.await;
         });
         state.last_number += 1;
         let number = state.last_number;
-        let run = Run { number, server: request.server.clone(), task, ended };
+        let port = (script.place == Place::Port).then_some(PORT);
+        let contained = Contained { request: request.clone(), attachments, port };
+        let started = match script.place {
+            Place::Process => process(number, &contained),
+            Place::Container | Place::Port => engine::started(number, &request.instance, &contained),
+        };
+        let contained = (script.place != Place::Process).then_some(contained);
+        let run = Run { number, server: request.server.clone(), task, ended, contained };
         state.runs.insert(request.instance.clone(), run);
         let there = state.runs.values().filter(|run| run.server == request.server).count();
-        let peak = state.peaks.entry(request.server.clone()).or_default();
+        let peak = state.history.peaks.entry(request.server.clone()).or_default();
         *peak = there.max(*peak);
-        let (stdout, stdin) = tokio::io::split(ours);
-        let handle = Handle(format!("run-{number}"));
-        let streams = Streams::Other { stdin: Box::new(stdin), stdout: Box::new(stdout) };
-        Ok(Started { run: number, handle, pid: None, container: None, streams })
+        Ok(started)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,77 +335,19 @@ impl FakeRuntime {
     }
 }
 
-#[async_trait]
-impl Runtime for FakeRuntime {
-    fn kind(&self) -> RuntimeKind {
-        RuntimeKind::Process
-    }
+/// Where a container listens that does.
+const PORT: u16 = 49_152;
 
-    async fn sweep(&self, known: Vec<Known>) -> Result<SweepReport, RuntimeError> {
-        self.lock().swept = known;
-        Ok(SweepReport::default())
-    }
+/// How long a server serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lifetime {
+    /// Until its stdin ends.
+    OfPipe,
+    /// Until it is ended, whoever is attached to it.
+    OfContainer,
+}
 
-    async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
-        let env = request.env.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
-        let (at, server) = (Instant::now(), request.server.clone());
-        self.lock().asked.push(Asked { at, server, env });
-        match self.script_of(&request.server).start {
-            OnStart::Runs => {}
-            OnStart::RunsAfter(wait) => tokio::time::sleep(wait).await,
-            OnStart::Fails(reason) => {
-                return Err(RuntimeError::CannotStart { program: "fake".into(), reason: reason.into() });
-            }
-        }
-        self.run(&request)
-    }
-
-    async fn stop(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
-        let server = self.lock().runs.get(instance).map(|run| run.server.clone());
-        let Some(server) = server else { return Ok(()) };
-        match self.script_of(&server).stop {
-            OnStop::Ends => {
-                let exit = self.stopped_exit(instance).await;
-                self.lock().stopped.push(exit);
-                self.exit(instance, exit, "");
-            }
-            OnStop::Fails => return Err(RuntimeError::NotStopped { instance: instance.clone() }),
-        }
-        Ok(())
-    }
-
-    async fn remove(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
-        self.stop(instance).await
-    }
-
-    fn engines(&self) -> Vec<EngineState> {
-        Vec::new()
-    }
-
-    async fn list(&self) -> Result<Vec<Owned>, RuntimeError> {
-        let owned = |(id, run): (&InstanceId, &Run)| Owned {
-            instance: id.clone(),
-            run: run.number,
-            presence: Presence::Running,
-        };
-        Ok(self.lock().runs.iter().map(owned).collect())
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<RuntimeEvent> {
-        self.events.subscribe()
-    }
-
-    async fn logs(&self, _: &InstanceId, _: LogQuery) -> Result<Vec<LogLine>, RuntimeError> {
-        Ok(Vec::new())
-    }
-
-    async fn follow_logs(
-        &self,
-        _: &InstanceId,
-        _: LogQuery,
-    ) -> Result<BoxStream<'static, LogLine>, RuntimeError> {
-        Ok(stream::empty().boxed())
-    }
-
-    fn append_log(&self, _: &InstanceId, _: &[u8]) {}
+fn process(run: u64, contained: &Contained) -> Started {
+    let handle = Handle(format!("run-{run}"));
+    Started { run, handle, pid: None, container: None, streams: contained.attach() }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use mcpd_core::decide::Plan;
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::server::Wish;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::{Cell, Desired};
 
@@ -33,6 +33,8 @@ pub struct Board {
     servers: RwLock<BTreeMap<ServerName, Arc<ServerCell>>>,
     instances: RwLock<BTreeMap<InstanceId, Arc<Cell>>>,
     changes: broadcast::Sender<Change>,
+    /// How often an engine came back.
+    returns: watch::Sender<u64>,
 }
 
 /// One server: what is wanted, and what was last decided about it.
@@ -64,7 +66,8 @@ pub struct Doubt(u64);
 impl Default for Board {
     fn default() -> Self {
         let (changes, _) = broadcast::channel(CHANGES_BUFFERED);
-        Self { servers: RwLock::default(), instances: RwLock::default(), changes }
+        let returns = watch::Sender::default();
+        Self { servers: RwLock::default(), instances: RwLock::default(), changes, returns }
     }
 }
 
@@ -148,6 +151,16 @@ impl Board {
     pub fn publish(&self, change: Change) {
         // Nobody listening is no failure.
         let _ = self.changes.send(change);
+    }
+
+    /// An engine is back, and each instance behind it knows.
+    pub fn tell_return(&self) {
+        self.returns.send_modify(|returns| *returns += 1);
+    }
+
+    /// Changes with each return of an engine from now on.
+    pub fn watch_returns(&self) -> watch::Receiver<u64> {
+        self.returns.subscribe()
     }
 
     /// Every change from now on.

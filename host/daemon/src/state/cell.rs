@@ -67,6 +67,8 @@ pub struct Run {
     pub container_id: Option<String>,
     /// The image it runs.
     pub image: Option<String>,
+    /// The port of this host's loopback that leads to its server, where it has one.
+    pub port: Option<u16>,
     /// Masks the secrets it was started with.
     pub redactor: Redactor,
     /// The one live connection, while it is open.
@@ -76,6 +78,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether it is in a container, which lives on when mcpd, its connection or its engine does not.
+    pub fn is_contained(&self) -> bool {
+        self.container_id.is_some()
+    }
+
     fn close_if_hung_up(&self) {
         if self.hang_up.is_cancelled()
             && let Some(connection) = &self.connection
@@ -143,9 +150,17 @@ impl Cell {
         *self.lock_run() = Some(run);
     }
 
-    /// Takes note that the start `number` is over; an older or newer one is left alone.
-    pub fn end_run(&self, number: u64) -> Option<Run> {
-        self.lock_run().take_if(|run| run.number == number)
+    /// Takes note that the start `number` is over, and lets go of who is busy with its streams; an older or
+    /// newer one is left alone.
+    pub fn end_run(&self, number: u64) {
+        if let Some(run) = self.lock_run().take_if(|run| run.number == number) {
+            run.hang_up.cancel();
+        }
+    }
+
+    /// Whether it has a run, in a container.
+    pub fn is_contained(&self) -> bool {
+        self.lock_run().as_ref().is_some_and(Run::is_contained)
     }
 
     /// The number of the start that is live.
@@ -237,6 +252,7 @@ impl Cell {
             pid: run.and_then(|run| run.pid),
             container_id: run.and_then(|run| run.container_id.clone()),
             image: run.and_then(|run| run.image.clone()),
+            port: run.and_then(|run| run.port),
             instance: self.snapshot(),
         }
     }

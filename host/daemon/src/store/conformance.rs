@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 use mcpd_core::backoff::{Chance, Schedule};
 use mcpd_core::check::{CheckRecord, Verdict};
-use mcpd_core::event::{EVENTS_MAX, EventDraft};
-use mcpd_core::instance::{AfterStop, AttemptError, AttemptReason, Exit, Instance, Moment};
+use mcpd_core::event::{EVENTS_MAX, EventDraft, PULLING};
+use mcpd_core::instance::{AfterStop, AttemptError, AttemptReason, Exit, Instance, Moment, Survival};
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::server::{CheckPolicy, Revision};
 
@@ -34,6 +34,7 @@ macro_rules! conformance {
             an_instance_comes_back_as_it_was_in_every_phase,
             an_instance_without_a_server_is_refused,
             events_are_raised_and_kept_within_their_bound,
+            progress_is_one_event_that_what_follows_replaces,
             events_of_what_is_gone_stay_within_their_bound,
             events_are_listed_newest_last,
             checks_are_kept_within_their_bound_newest_first,
@@ -95,7 +96,7 @@ fn put_backend(name: &str, is_default: bool) -> Change {
 pub(crate) fn instance(id: &str, server: &str) -> InstanceRow {
     let revision = Revision { launch: "launch".into(), secrets: Some("secrets".into()) };
     let instance = Instance::new(id.into(), server.into(), revision, at(0));
-    InstanceRow { instance, handle: None, pid: None, container_id: None, image: None }
+    InstanceRow { instance, handle: None, pid: None, container_id: None, image: None, port: None }
 }
 
 pub(crate) fn check(second: i64) -> CheckRecord {
@@ -277,9 +278,13 @@ pub(crate) async fn an_instance_comes_back_as_it_was_in_every_phase(store: &dyn 
         healthy.clone(),
         healthy.clone().exited(Exit::Code(137), "out of memory", moment(&schedule, 6)),
         healthy
+            .clone()
             .exited(Exit::Code(1), "", moment(&schedule, 6))
             .begin_attempt(base.instance.revision.clone(), at(7)),
         connected.clone().stopping(AfterStop::Fail(unhealthy), "unhealthy", at(7)),
+        healthy.clone().lost_sight("the engine does not answer".into(), at(5)),
+        healthy.clone().interrupted(Survival::MayLive, &schedule, at(6)),
+        connected.clone().stopping(AfterStop::Again("refused twice".into()), "refused twice", at(7)),
         connected
             .stopping(AfterStop::Remove, "deleted", at(7))
             .stop_failed("no".into(), moment(&schedule, 8)),
@@ -287,11 +292,12 @@ pub(crate) async fn an_instance_comes_back_as_it_was_in_every_phase(store: &dyn 
     for (n, instance) in phases.into_iter().enumerate() {
         // Each phase under an id of its own: it is no successor of the one before.
         let row = InstanceRow {
-            instance: Instance { id: InstanceId::new(format!("phase{n}")), ..instance },
+            instance: Instance { id: InstanceId::new(format!("phase{n:02}")), ..instance },
             handle: Some("opaque".into()),
             pid: Some(u32::MAX),
             container_id: Some("c0ffee".into()),
             image: Some("scratch".into()),
+            port: Some(u16::MAX),
         };
         store.put_instance(&row).await.unwrap();
         assert_eq!(instances(store).await.last(), Some(&row));
@@ -324,6 +330,28 @@ pub(crate) async fn events_are_raised_and_kept_within_their_bound(store: &dyn St
     store.put_instance(&row).await.unwrap();
     assert_eq!(instances(store).await, [row]);
     assert_eq!(store.list_events(None, 1000).await.unwrap().len(), EVENTS_MAX);
+}
+
+pub(crate) async fn progress_is_one_event_that_what_follows_replaces(store: &dyn Store) {
+    store.write(&[put_server("gitea")], at(0)).await.unwrap();
+    let mut row = instance("abc123", "gitea");
+    for attempt in 0..60 {
+        for part in 0..3 {
+            let words = format!("{part} of 3 MiB");
+            row.instance.events.push(EventDraft::normal(PULLING, words), at(attempt * 10 + part));
+            store.put_instance(&row).await.unwrap();
+            assert_eq!(instances(store).await, [row.clone()]);
+        }
+        let failure = EventDraft::warning("StartFailed", (attempt / 2).to_string());
+        row.instance.events.push(failure, at(attempt * 10 + 5));
+        if attempt % 3 != 0 {
+            store.put_instance(&row).await.unwrap();
+            assert_eq!(instances(store).await, [row.clone()]);
+        }
+    }
+    store.put_instance(&row).await.unwrap();
+    assert_eq!(instances(store).await, [row]);
+    assert_eq!(store.list_events(None, 1000).await.unwrap().len(), 31);
 }
 
 pub(crate) async fn events_of_what_is_gone_stay_within_their_bound(store: &dyn Store) {

@@ -41,6 +41,8 @@ pub struct InstanceRow {
     pub container_id: Option<String>,
     /// The image it runs.
     pub image: Option<String>,
+    /// The port of this host's loopback that leads to its server, where it has one.
+    pub port: Option<u16>,
 }
 
 /// An event with what it is about.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::simulation::Secret;
 use crate::check::{Judgement, Verdict};
 use crate::health::HealthStatus;
-use crate::instance::{Instance, Secrets};
+use crate::instance::{Instance, Secrets, Survival};
 use crate::time::after;
 
 /// The books of one instance.
@@ -19,11 +19,22 @@ pub(super) struct Books {
     was_ready: bool,
     is_proven: bool,
     started_with: Option<Secret>,
+    restarts: u32,
+    may_run: bool,
 }
 
 impl Books {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { count: 0, exits: 0, not_before: now, was_ready: false, is_proven: false, started_with: None }
+        Self {
+            count: 0,
+            exits: 0,
+            not_before: now,
+            was_ready: false,
+            is_proven: false,
+            started_with: None,
+            restarts: 0,
+            may_run: false,
+        }
     }
 
     pub(super) fn assert_due(&self, now: Timestamp) {
@@ -32,6 +43,37 @@ impl Books {
 
     pub(super) fn started(&mut self, secret: Secret) {
         (self.was_ready, self.is_proven, self.started_with) = (false, false, Some(secret));
+    }
+
+    /// Behaviour 5.8: it is the run of before.
+    pub(super) fn adopted(&mut self) {
+        assert!(self.may_run, "what never ran, or was seen to end, was taken over");
+        (self.was_ready, self.is_proven, self.may_run) = (false, false, false);
+    }
+
+    /// Behaviour 5.7: what ended with mcpd, or unseen while it was away, is a restart.
+    pub(super) fn interrupted(&mut self, survival: Survival, now: Timestamp) {
+        self.may_start(now);
+        match survival {
+            Survival::Ends => self.restarts += 1,
+            Survival::MayLive => self.may_run = true,
+        }
+    }
+
+    pub(super) fn ended_if_left(&mut self) {
+        self.restarts += u32::from(std::mem::take(&mut self.may_run));
+    }
+
+    /// It was ended, which is a failed attempt.
+    pub(super) fn ended(&mut self, now: Timestamp) {
+        self.restarts += 1;
+        self.failed(now);
+    }
+
+    /// Behaviour 7.2: ended, and none.
+    pub(super) fn refused(&mut self, now: Timestamp) {
+        self.restarts += 1;
+        self.may_start(now);
     }
 
     /// Behaviour 4.1 and 4.2 in other words than those of the code.
@@ -44,7 +86,7 @@ impl Books {
     /// Behaviour 4.5.
     pub(super) fn exited(&mut self, now: Timestamp) {
         self.exits += 1;
-        self.failed(now);
+        self.ended(now);
         if self.was_ready && self.exits == 1 {
             (self.count, self.not_before) = (1, now);
         }
@@ -66,6 +108,7 @@ impl Books {
 
     pub(super) fn compare(&mut self, instance: &Instance) {
         assert_eq!(instance.attempts.count, self.count, "the count was lost: {instance:#?}");
+        assert_eq!(instance.restarts, self.restarts, "a run was counted twice or not at all: {instance:#?}");
         if let Some(retry_at) = instance.next_retry_at() {
             assert!(retry_at >= self.not_before, "shorter than the schedule: {instance:#?}");
         }
@@ -76,7 +119,8 @@ impl Books {
             self.is_proven = false;
         }
         self.is_proven &= instance.health.status() != Some(HealthStatus::Unknown);
-        let may_be_ready = self.is_proven && instance.connected_since().is_some();
+        let is_connected = instance.connected_since().is_some() && instance.sight_lost().is_none();
+        let may_be_ready = self.is_proven && is_connected;
         assert!(may_be_ready || !instance.is_ready(), "Ready without proof: {instance:#?}");
         self.was_ready |= instance.is_ready();
     }

@@ -13,9 +13,9 @@ use crate::backoff::{Chance, Schedule};
 use crate::check::Verdict;
 use crate::decide::{Plan, Rollout};
 use crate::fixture::{at, check, missing_secret, server};
-use crate::instance::{AfterStop, Exit, Instance, Moment, Phase};
+use crate::instance::{AfterStop, Exit, Instance, Moment, Phase, Survival};
 use crate::name::InstanceId;
-use crate::server::{OnUnhealthy, Server, Strategy, Wish};
+use crate::server::{OnUnhealthy, Revision, Server, Strategy, Wish};
 use crate::time::after;
 
 /// Passes after which a history without news has to be quiet: cancel, stop or create, attempt, and one over.
@@ -39,7 +39,12 @@ pub(super) enum Happening {
     SecretChanges(Secret),
     Scaled(usize),
     ServerDeleted,
-    McpdRestarts,
+    /// What runs ends with it, or may live on.
+    McpdRestarts(Survival),
+    EngineGoes(usize),
+    EngineComes(usize),
+    /// A second handshake was refused.
+    Refused(usize),
 }
 
 /// How an attempt or a stop ends.
@@ -101,7 +106,10 @@ impl World {
             Happening::SecretChanges(secret) => self.secret_changes(secret),
             Happening::Scaled(replicas) => self.server.replicas = replicas,
             Happening::ServerDeleted => self.server.wish = Wish::Delete,
-            Happening::McpdRestarts => self.mcpd_restarts(),
+            Happening::McpdRestarts(survival) => self.mcpd_restarts(survival),
+            Happening::EngineGoes(which) => self.on(which, |world, i| i.lost_sight("away".into(), world.now)),
+            Happening::EngineComes(which) => self.on(which, |world, i| i.sighted(world.now)),
+            Happening::Refused(which) => self.on(which, Self::refused),
             Happening::WorkEnds(which, outcome) => self.work_ends(which, outcome),
             Happening::Exited(which) => self.on(which, Self::exited),
             Happening::Checked(which, verdict) => self.on(which, |world, i| world.checked(i, verdict)),
@@ -131,7 +139,8 @@ impl World {
         assert_eq!(last, Plan { rollout: Rollout::Complete, ..Plan::default() }, "{self:#?}");
         assert_eq!(self.instances.len(), self.server.replicas, "{self:#?}");
         for instance in self.instances.values() {
-            assert!(instance.is_ready() && instance.revision == self.server.revision, "{instance:#?}");
+            assert!(!instance.revision.is_outdated(&self.server.revision), "{instance:#?}");
+            assert!(instance.is_ready(), "{instance:#?}");
             assert_eq!(instance.attempts.count, 0);
         }
     }
@@ -178,6 +187,17 @@ impl World {
     }
 
     fn attempt_ends(&mut self, instance: Instance, secret: Secret, outcome: Outcome) -> Instance {
+        if instance.left_running && matches!(outcome, Outcome::Success) {
+            self.books_of(&instance.id).adopted();
+            let revision = Revision { launch: "v0".to_owned(), secrets: None };
+            return instance.adopted(revision, at(0), self.now);
+        }
+        self.books_of(&instance.id).ended_if_left();
+        let instance = instance.missed_exit(Exit::Vanished, self.now);
+        self.start_ends(instance, secret, outcome)
+    }
+
+    fn start_ends(&mut self, instance: Instance, secret: Secret, outcome: Outcome) -> Instance {
         let moment = self.moment();
         if secret == Secret::Missing {
             self.failed(&instance.id);
@@ -197,11 +217,24 @@ impl World {
         if matches!(outcome, Outcome::Failure) {
             return Some(instance.stop_failed("permission denied".to_owned(), moment));
         }
-        let is_failure = matches!(&instance.phase, Phase::Stopping(s) if s.then != AfterStop::Remove);
-        if is_failure {
-            self.failed(&instance.id);
+        let now = self.now;
+        match &instance.phase {
+            Phase::Stopping(stopping) => match stopping.then {
+                AfterStop::Remove => {}
+                AfterStop::Fail(_) => self.books_of(&instance.id).ended(now),
+                AfterStop::Again(_) => self.books_of(&instance.id).refused(now),
+            },
+            _ => unreachable!("a stop of what is not being stopped"),
         }
         instance.gone(moment)
+    }
+
+    fn refused(&mut self, instance: Instance) -> Instance {
+        if instance.running().is_none() {
+            return instance;
+        }
+        let instance = instance.disconnected("refused".into(), self.now);
+        self.stopping(instance, AfterStop::Again("it refused a second handshake".to_owned()))
     }
 
     fn exited(&mut self, instance: Instance) -> Instance {
@@ -235,14 +268,14 @@ impl World {
         };
     }
 
-    fn mcpd_restarts(&mut self) {
+    fn mcpd_restarts(&mut self, survival: Survival) {
         self.work.clear();
         let now = self.now;
         for (id, instance) in &mut self.instances {
             if instance.running().is_some() {
-                self.books.get_mut(id).unwrap().may_start(now);
+                self.books.get_mut(id).unwrap().interrupted(survival, now);
             }
-            *instance = instance.clone().interrupted(&Schedule::default(), now);
+            *instance = instance.clone().interrupted(survival, &Schedule::default(), now);
         }
     }
 
@@ -252,6 +285,7 @@ impl World {
             self.work_ends(0, Outcome::Success);
         }
         for which in 0..self.instances.len() {
+            self.happens(Happening::EngineComes(which));
             self.on(which, |world, i| match i.connected_since() {
                 None => i.connected("1".into(), world.now),
                 Some(_) => i,

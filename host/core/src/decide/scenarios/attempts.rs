@@ -8,7 +8,7 @@ use crate::fixture::{
     Fleet, at, check, checked, connected, exited, failed, fresh, missing_secret, moment, ready, revision,
     running, timed_out,
 };
-use crate::instance::{Count, Exit, Instance};
+use crate::instance::{Count, Exit, Instance, Survival};
 use crate::server::OnUnhealthy;
 
 fn restart_the_unhealthy(fleet: Fleet) -> Fleet {
@@ -114,8 +114,9 @@ fn rule_4_6_an_attempt_that_was_ended_for_changed_launch_fields_starts_its_count
 
 #[test]
 fn rule_5_7_what_ended_because_mcpd_ended_is_attempted_at_once_with_its_count_kept() {
-    let interrupted =
-        |instance: Instance| ready(failed(2)(instance)).interrupted(&Schedule::default(), at(5));
+    let interrupted = |instance: Instance| {
+        ready(failed(2)(instance)).interrupted(Survival::Ends, &Schedule::default(), at(5))
+    };
     assert_snapshot!(Fleet::of(1).with("a", interrupted).plan(), @"attempt a: a start attempt is due");
     assert_eq!(interrupted(fresh()).attempts.count, 2);
 }
@@ -146,4 +147,24 @@ fn rule_6_12_one_replica_is_restarted_at_a_time() {
     assert_snapshot!(restart_the_unhealthy(fleet).plan(), @"stop a, as failed (restarted as unhealthy: timed out after 10s): unhealthy, and onUnhealthy is restart");
     let fleet = Fleet::of(2).with("a", failed(1)).with("b", timed_out(3));
     assert_snapshot!(restart_the_unhealthy(fleet).plan(), @"look again in 20s");
+}
+
+#[test]
+fn nothing_is_decided_about_what_cannot_be_seen() {
+    let away = |i: Instance| i.lost_sight("away".to_owned(), at(5));
+    let fleet = Fleet::of(1).change(|server| server.on_unhealthy = OnUnhealthy::Restart);
+    let ill = fleet.with("a", |i| away(timed_out(3)(i)));
+    assert_snapshot!(ill.plan(), @"nothing to do");
+    let counted = Fleet::of(1).with("a", |i| away(ready(failed(1)(i)))).now(9000);
+    assert_snapshot!(counted.plan(), @"nothing to do");
+}
+
+#[test]
+fn rule_5_4_what_cannot_be_seen_takes_nobodys_place() {
+    let away = |i: Instance| connected(i).lost_sight("away".to_owned(), at(5));
+    let fleet = Fleet::of(1).change(|server| server.checks = None).with("a", connected).launch("v2");
+    assert_snapshot!(fleet.with("b", away).plan(), @"
+    rollout: 1 new, 1 old
+    look again in 9m
+    ");
 }

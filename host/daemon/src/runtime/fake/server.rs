@@ -1,45 +1,90 @@
 //! The scripted MCP server behind a fake start.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{FakeRuntime, Greeting, OnCall, Received, Script};
+use super::{Attachment, FakeRuntime, Greeting, Lifetime, OnCall, Received, Script};
 use crate::runtime::StartRequest;
 
 /// The code of a server that refuses; none that the handshake takes for "another version, please".
 const REFUSED: i64 = -32_000;
 
-/// Serves until the pipe ends or the run is ended.
-pub(super) async fn serve(fake: FakeRuntime, request: StartRequest, pipe: DuplexStream) {
-    let (read, mut write) = tokio::io::split(pipe);
-    let mut lines = BufReader::new(read).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
-        let method = message["method"].as_str().unwrap_or_default().to_owned();
-        let received = Received { at: Instant::now(), instance: request.instance.clone(), method };
-        fake.lock().received.push(received);
-        let Some(answer) = answer(&fake.script_of(&request.server), &message).await else { continue };
-        if write.write_all(format!("{answer}\n").as_bytes()).await.is_err() {
-            return;
-        }
+/// How often a frozen engine is looked at, in paused time.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Serves who is attached, one after the other, for as long as it lives or until the run is ended.
+pub(super) async fn serve(
+    fake: FakeRuntime,
+    request: StartRequest,
+    mut attachments: mpsc::UnboundedReceiver<Attachment>,
+    lifetime: Lifetime,
+) {
+    let mut server = Server { fake, request, greetings: 0 };
+    let mut next = attachments.recv().await;
+    while let Some(attachment) = next {
+        next = match attachment {
+            Attachment::Off => attachments.recv().await,
+            Attachment::To(pipe) => tokio::select! {
+                () = server.converse(pipe) => match lifetime {
+                    Lifetime::OfPipe => return,
+                    Lifetime::OfContainer => attachments.recv().await,
+                },
+                attachment = attachments.recv(), if lifetime == Lifetime::OfContainer => attachment,
+            },
+        };
     }
 }
 
-async fn answer(script: &Script, message: &Value) -> Option<Value> {
-    let id = message.get("id")?;
-    let outcome = match message["method"].as_str()? {
-        "initialize" => greet(script.greeting)?,
-        "tools/list" => result(json!({"tools": []})),
-        "tools/call" => {
-            let tool = message["params"]["name"].as_str()?;
-            call(script.tools.get(tool).copied().unwrap_or(OnCall::Text("ok"))).await?
+struct Server {
+    fake: FakeRuntime,
+    request: StartRequest,
+    greetings: usize,
+}
+
+impl Server {
+    async fn converse(&mut self, pipe: DuplexStream) {
+        let (read, mut write) = tokio::io::split(pipe);
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            while self.fake.lock().is_frozen {
+                tokio::time::sleep(LOOK).await;
+            }
+            let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+            let method = message["method"].as_str().unwrap_or_default().to_owned();
+            let received = Received { at: Instant::now(), instance: self.request.instance.clone(), method };
+            self.fake.lock().history.received.push(received);
+            let Some(answer) = self.answer(&message).await else { continue };
+            if write.write_all(format!("{answer}\n").as_bytes()).await.is_err() {
+                return;
+            }
         }
-        _ => error(-32_601, "method not found"),
-    };
-    let mut answer = json!({"jsonrpc": "2.0", "id": id});
-    answer[outcome.0] = outcome.1;
-    Some(answer)
+    }
+
+    async fn answer(&mut self, message: &Value) -> Option<Value> {
+        let id = message.get("id")?;
+        let script = self.fake.script_of(&self.request.server);
+        let outcome = match message["method"].as_str()? {
+            "initialize" => self.greet(&script)?,
+            "tools/list" => result(json!({"tools": []})),
+            "tools/call" => {
+                let tool = message["params"]["name"].as_str()?;
+                call(script.tools.get(tool).copied().unwrap_or(OnCall::Text("ok"))).await?
+            }
+            _ => error(-32_601, "method not found"),
+        };
+        let mut answer = json!({"jsonrpc": "2.0", "id": id});
+        answer[outcome.0] = outcome.1;
+        Some(answer)
+    }
+
+    fn greet(&mut self, script: &Script) -> Option<(&'static str, Value)> {
+        self.greetings += 1;
+        greet(if self.greetings == 1 { script.greeting } else { script.second_greeting })
+    }
 }
 
 fn greet(greeting: Greeting) -> Option<(&'static str, Value)> {

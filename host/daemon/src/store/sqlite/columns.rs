@@ -34,6 +34,11 @@ pub(super) fn find_count(row: &SqliteRow, column: &'static str) -> Result<Option
     row.try_get::<Option<i64>, _>(column)?.map(|number| to_count(column, number)).transpose()
 }
 
+pub(super) fn find_port(row: &SqliteRow, column: &'static str) -> Result<Option<u16>, Fault> {
+    let Some(number) = row.try_get::<Option<i64>, _>(column)? else { return Ok(None) };
+    u16::try_from(number).map(Some).map_err(|_| Fault::Corrupt { what: column, value: number.to_string() })
+}
+
 pub(super) fn parsed<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, Fault> {
     parse(column, row.try_get(column)?)
 }

@@ -19,10 +19,18 @@ struct Newest {
     rows: usize,
 }
 
-/// Brings the rows of an instance up to date with its log: raises the newest, adds what came after it.
+/// Brings the rows of an instance up to date with its log: raises the newest, adds what came after it. Progress
+/// is always the last, and is replaced by what comes after it.
 pub(super) async fn put_log(tx: &mut SqliteConnection, instance: &Instance) -> Result<(), Fault> {
     let log: Vec<&Event> = instance.events.iter().collect();
-    let newest = find_newest(tx, &instance.server, Some(&instance.id)).await?;
+    let mut newest = find_newest(tx, &instance.server, Some(&instance.id)).await?;
+    if let Some(progress) = newest.take_if(|newest| newest.event.is_progress()) {
+        if let Some(last) = log.last().filter(|last| is_same_progress(last, &progress.event)) {
+            return tell(tx, &progress, last).await;
+        }
+        remove(tx, &progress).await?;
+        newest = find_newest(tx, &instance.server, Some(&instance.id)).await?;
+    }
     let mut known = 0;
     if let Some(newest) = &newest
         && let Some(position) = position_in(&log, newest)
@@ -126,6 +134,11 @@ fn is_same(left: &Event, right: &Event) -> bool {
     identity(left) == identity(right) && left.reason == right.reason && left.message == right.message
 }
 
+/// Progress is told anew in place, and is known by when it began.
+fn is_same_progress(left: &Event, right: &Event) -> bool {
+    left.is_progress() && left.reason == right.reason && micros(left.timestamp) == micros(right.timestamp)
+}
+
 fn repeats(draft: &EventDraft, event: &Event) -> bool {
     draft.event_type == event.event_type && draft.reason == event.reason && draft.message == event.message
 }
@@ -159,6 +172,18 @@ async fn raise(tx: &mut SqliteConnection, newest: &Newest, event: &Event) -> Res
     let sql = "UPDATE events SET count = $2, last_at = $3 WHERE id = $1";
     let query = sqlx::query(sql).bind(newest.id).bind(i64::from(event.count));
     query.bind(micros(event.last_timestamp)).execute(tx).await?;
+    Ok(())
+}
+
+async fn tell(tx: &mut SqliteConnection, newest: &Newest, event: &Event) -> Result<(), Fault> {
+    let sql = "UPDATE events SET message = $2, last_at = $3 WHERE id = $1";
+    let query = sqlx::query(sql).bind(newest.id).bind(&event.message).bind(micros(event.last_timestamp));
+    query.execute(tx).await?;
+    Ok(())
+}
+
+async fn remove(tx: &mut SqliteConnection, newest: &Newest) -> Result<(), Fault> {
+    sqlx::query("DELETE FROM events WHERE id = $1").bind(newest.id).execute(tx).await?;
     Ok(())
 }
 

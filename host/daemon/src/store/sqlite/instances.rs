@@ -9,7 +9,7 @@ use mcpd_core::server::Revision;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 
-use super::columns::{count, find_count, find_time, json, micros, parsed, time};
+use super::columns::{count, find_count, find_port, find_time, json, micros, parsed, time};
 use super::phase::{self, PhaseColumns};
 use super::{Fault, InstanceRow, StoreError, events};
 use crate::store::Object;
@@ -23,9 +23,9 @@ const PUT: &str = "
         status, since, link, was_ready, after_stop, stop_error, next_retry_at, error_reason, error,
         attempt_count, exits, last_attempt_at, restarts,
         secrets, health, conditions,
-        handle, pid, container_id, image)
+        handle, pid, container_id, image, sight, left_running, port)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-        $22, $23, $24, $25)
+        $22, $23, $24, $25, $26, $27, $28)
     ON CONFLICT (id) DO UPDATE SET
         revision_launch = excluded.revision_launch, revision_secrets = excluded.revision_secrets,
         status = excluded.status, since = excluded.since, link = excluded.link,
@@ -36,7 +36,8 @@ const PUT: &str = "
         last_attempt_at = excluded.last_attempt_at, restarts = excluded.restarts,
         secrets = excluded.secrets, health = excluded.health, conditions = excluded.conditions,
         handle = excluded.handle, pid = excluded.pid, container_id = excluded.container_id,
-        image = excluded.image";
+        image = excluded.image, sight = excluded.sight, left_running = excluded.left_running,
+        port = excluded.port";
 
 /// Puts the row; its events are another table's.
 pub(super) async fn put(tx: &mut SqliteConnection, row: &InstanceRow) -> Result<(), Fault> {
@@ -84,7 +85,9 @@ fn bind_all<'q>(query: Query<'q>, row: &'q InstanceRow) -> Result<Query<'q>, Fau
         .bind(&revision.launch)
         .bind(&revision.secrets)
         .bind(row.instance.status());
-    let query = bind_phase(query, PhaseColumns::of(&row.instance)?)
+    let mut phase = PhaseColumns::of(&row.instance)?;
+    let sight = phase.sight.take();
+    let query = bind_phase(query, phase)
         .bind(i64::from(attempts.count))
         .bind(i64::from(attempts.exits))
         .bind(attempts.last_at.map(micros))
@@ -95,7 +98,10 @@ fn bind_all<'q>(query: Query<'q>, row: &'q InstanceRow) -> Result<Query<'q>, Fau
         .bind(&row.handle)
         .bind(row.pid.map(i64::from))
         .bind(&row.container_id)
-        .bind(&row.image);
+        .bind(&row.image)
+        .bind(sight)
+        .bind(row.instance.left_running)
+        .bind(row.port.map(i64::from));
     Ok(query)
 }
 
@@ -118,6 +124,7 @@ fn decode(row: &SqliteRow) -> Result<InstanceRow, Fault> {
         pid: find_count(row, "pid")?,
         container_id: row.try_get("container_id")?,
         image: row.try_get("image")?,
+        port: find_port(row, "port")?,
     })
 }
 
@@ -138,6 +145,7 @@ fn decode_instance(row: &SqliteRow) -> Result<Instance, Fault> {
             exits: count(row, "exits")?,
             last_at: find_time(row, "last_attempt_at")?,
         },
+        left_running: row.try_get("left_running")?,
         restarts: count(row, "restarts")?,
         secrets: parsed(row, "secrets")?,
         health: parsed(row, "health")?,

@@ -93,8 +93,13 @@ impl SqliteStore {
 
 /// Released migrations are never edited: SQLite would refuse to go on, by their checksums.
 fn migrator() -> Migrator {
-    let first = include_str!("../migrations/0001_first.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "first".into(), MigrationType::Simple, first, false)])
+    let step = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        step(1, "first", include_str!("../migrations/0001_first.sql")),
+        step(2, "containers", include_str!("../migrations/0002_containers.sql")),
+    ])
 }
 
 /// SQLite gives its companion files the mode of the database itself.

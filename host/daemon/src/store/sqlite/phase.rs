@@ -3,13 +3,14 @@
 //! ```text
 //!            since  link  was_ready  after_stop  stop_error  next_retry_at  error_reason, error
 //! STARTING                                                                  may be
-//! RUNNING    set    set   set
-//! STOPPING   set                     set         may be      set            set after `fail`
+//! RUNNING    set    set   set                    (and `sight`, where it is lost)
+//! STOPPING   set                     set         may be      set            set after `fail`; the error
+//!                                                                           alone after `again`
 //! ERROR                                                      set            set
 //! ```
 
 use jiff::Timestamp;
-use mcpd_core::instance::{AfterStop, AttemptError, Failed, Instance, Phase, Running, Stopping};
+use mcpd_core::instance::{AfterStop, AttemptError, Failed, Instance, Phase, Running, Sight, Stopping};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -22,6 +23,7 @@ pub(super) struct PhaseColumns<'a> {
     pub(super) since: Option<Timestamp>,
     pub(super) link: Option<String>,
     pub(super) was_ready: bool,
+    pub(super) sight: Option<String>,
     pub(super) after_stop: Option<&'static str>,
     pub(super) stop_error: Option<&'a str>,
     pub(super) next_retry_at: Option<Timestamp>,
@@ -37,6 +39,7 @@ impl<'a> PhaseColumns<'a> {
                 since: Some(running.since),
                 link: Some(json("link", &running.link)?),
                 was_ready: running.was_ready,
+                sight: sight_column(&running.sight)?,
                 ..Self::default()
             },
             Phase::Stopping(stopping) => Self::of_stopping(stopping),
@@ -50,6 +53,7 @@ impl<'a> PhaseColumns<'a> {
         let columns = match &stopping.then {
             AfterStop::Remove => Self { after_stop: Some("remove"), ..Self::default() },
             AfterStop::Fail(error) => Self { after_stop: Some("fail"), ..Self::of_error(error) },
+            AfterStop::Again(why) => Self { after_stop: Some("again"), error: Some(why), ..Self::default() },
         };
         Self {
             since: Some(stopping.since),
@@ -64,6 +68,15 @@ impl<'a> PhaseColumns<'a> {
     }
 }
 
+fn sight_column(sight: &Sight) -> Result<Option<String>, Fault> {
+    if *sight == Sight::Seen { Ok(None) } else { json("sight", sight).map(Some) }
+}
+
+fn sight(row: &SqliteRow) -> Result<Sight, Fault> {
+    let text: Option<&str> = row.try_get("sight")?;
+    text.map_or(Ok(Sight::Seen), |text| parse("sight", text))
+}
+
 /// Reads the phase back.
 pub(super) fn decode(row: &SqliteRow) -> Result<Phase, Fault> {
     let status: String = row.try_get("status")?;
@@ -73,6 +86,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Phase, Fault> {
             since: set(row, "since")?,
             link: parse("link", row.try_get("link")?)?,
             was_ready: row.try_get("was_ready")?,
+            sight: sight(row)?,
         }),
         "STOPPING" => Phase::Stopping(Stopping {
             since: set(row, "since")?,
@@ -90,6 +104,7 @@ fn after_stop(row: &SqliteRow) -> Result<AfterStop, Fault> {
     match then.as_str() {
         "remove" => Ok(AfterStop::Remove),
         "fail" => Ok(AfterStop::Fail(error(row)?)),
+        "again" => Ok(AfterStop::Again(row.try_get("error")?)),
         _ => Err(Fault::Corrupt { what: "after_stop", value: then }),
     }
 }

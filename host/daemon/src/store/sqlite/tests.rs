@@ -74,9 +74,28 @@ async fn a_database_of_a_newer_mcpd_is_refused_and_left_as_it_was() {
     let read = |name| fs::read(folder.path().join(name)).unwrap();
     let before = (read("mcpd.db"), read("mcpd.db-wal"));
     let error = SqliteStore::open(&folder.path().join("mcpd.db")).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("was written by a newer mcpd"));
     assert!((read("mcpd.db"), read("mcpd.db-wal")) == before);
+}
+
+#[tokio::test]
+async fn a_database_of_the_mcpd_before_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let (store, folder) = fresh().await;
+    let row = instance("abc123", "gitea");
+    store.write(&[put_server("gitea")], at(0)).await.unwrap();
+    store.put_instance(&row).await.unwrap();
+    for sql in [
+        "ALTER TABLE instances DROP COLUMN sight",
+        "ALTER TABLE instances DROP COLUMN left_running",
+        "ALTER TABLE instances DROP COLUMN port",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        sqlx::query(sql).execute(&store.writer).await.unwrap();
+    }
+    store.close().await;
+    let store = SqliteStore::open(&folder.path().join("mcpd.db")).await.unwrap();
+    assert_eq!(store.list_instances().await.unwrap(), [row]);
 }
 
 #[tokio::test]
