@@ -23,8 +23,13 @@ const MAY_KNOW: [(&str, &[&str]); 9] = [
     ("tests", &[]),
 ];
 /// Names of adapters, and the only files beside their own folders that may say them.
-const ADAPTERS: [(&str, &str); 2] = [("SqliteStore", "/store/"), ("ProcessRuntime", "/runtime/")];
-const COMPOSITION_ROOT: [&str; 2] = ["host/daemon/src/app.rs", "host/daemon/src/config/"];
+const ADAPTERS: [(&str, &str); 4] = [
+    ("SqliteStore", "/store/"),
+    ("ProcessRuntime", "/runtime/"),
+    ("DockerRuntime", "/runtime/"),
+    ("AutoRuntime", "/runtime/"),
+];
+const COMPOSITION_ROOT: [&str; 2] = ["host/daemon/src/app", "host/daemon/src/config/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_path_buf()

@@ -1,17 +1,20 @@
 //! The composition root: the one place that names adapters and puts the daemon together.
 
+mod runtimes;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use mcpd_api::view::PartView;
 use mcpd_probe::{HostConfig, Limits, ProbeHost};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::apply::{self, Desk};
+use crate::apply::{self, Desk, Withheld};
 use crate::checks::{Checks, Probes};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -22,12 +25,12 @@ use crate::http::engine::Engine;
 use crate::http::{Access, Api, Hosts, Token};
 use crate::metrics::Metrics;
 use crate::router::Router;
-use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
-use crate::runtime::{RunNumbers, Runtime};
 use crate::secrets::{self, Backends, Resolver, SealedKey, withheld_prefixes};
 use crate::state::{Board, Defaults, Ledger};
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Store};
+
+use runtimes::{Given, Runtimes};
 
 const MIB: usize = 1024 * 1024;
 
@@ -57,7 +60,7 @@ struct Parts {
     sqlite: SqliteStore,
     store: Arc<dyn Store>,
     withheld: Arc<Mutex<Vec<String>>>,
-    runtime: Arc<dyn Runtime>,
+    runtimes: Runtimes,
     board: Arc<Board>,
     metrics: Arc<Metrics>,
     ledger: Ledger,
@@ -94,6 +97,7 @@ impl App {
             board: Arc::clone(&parts.board),
             resolver: Arc::clone(&parts.secrets),
             default_backend: config.secrets.default_backend.clone(),
+            withheld: withheld(&folder, parts.runtimes.docker.as_ref().map(|(_, socket)| socket.as_path())),
             clock: parts.clock.clone(),
             tasks: changes.clone(),
             turn: tokio::sync::Mutex::new(()),
@@ -145,6 +149,11 @@ impl App {
         self.parts.clock.now()
     }
 
+    /// How each runtime is.
+    pub fn runtimes(&self) -> Vec<PartView> {
+        self.works.runtimes()
+    }
+
     /// Ends in order: no new work, every process stopped, everything written down.
     pub async fn stop(&self) -> anyhow::Result<()> {
         self.end.cancel();
@@ -175,8 +184,12 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
     let backends = Backends::new(Arc::clone(&store), &key, served(environment));
     let withheld = Arc::new(Mutex::new(withheld_prefixes(&store.list_backends().await?)));
     let default_backend = config.secrets.default_backend.clone();
+    let owner = store::owner_id(&*store).await?;
+    let (clock_of, withheld_of, owner) = (&clock, &withheld, owner.as_str());
+    let given = Given { config, folder, environment, clock: clock_of, withheld: withheld_of, owner };
+    let runtimes = given.runtimes()?;
     Ok(Parts {
-        runtime: runtime(config, folder, environment, &clock, &withheld)?,
+        runtimes,
         secrets: Arc::new(Resolver::new(Arc::clone(&store), backends, &key, default_backend)),
         ledger: Ledger::new(Arc::clone(&store)),
         board: Arc::default(),
@@ -192,12 +205,12 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
     let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
     let (ledger, store) = (parts.ledger.clone(), Arc::clone(&parts.store));
     let checks = Checks::new(Arc::clone(board), ledger, clock.clone(), Arc::clone(metrics), probes, store);
-    let checks = Arc::new(checks.doubting(Arc::clone(&parts.runtime)));
+    let checks = Arc::new(checks.doubting(Arc::clone(&parts.runtimes.runtime)));
     let context = Context {
         board: Arc::clone(board),
         ledger: parts.ledger.clone(),
         store: Arc::clone(&parts.store),
-        runtime: Arc::clone(&parts.runtime),
+        runtime: Arc::clone(&parts.runtimes.runtime),
         secrets: Arc::clone(&parts.secrets),
         checks: Arc::clone(&checks),
         clock: clock.clone(),
@@ -212,7 +225,9 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
         router: Router::new(Arc::clone(board), Arc::clone(metrics), clock.clone()),
         board: Arc::clone(board),
         store: Arc::clone(&parts.store),
-        runtime: Arc::clone(&parts.runtime),
+        runtime: Arc::clone(&parts.runtimes.runtime),
+        docker: parts.runtimes.docker.as_ref().map(|(docker, _)| Arc::clone(docker)),
+        packages: parts.runtimes.packages,
         metrics: Arc::clone(metrics),
         clock: clock.clone(),
         withheld: Arc::clone(&parts.withheld),
@@ -233,27 +248,18 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn runtime(
-    config: &Config,
-    folder: &DataDir,
-    environment: &Environment,
-    clock: &Clock,
-    withheld: &Arc<Mutex<Vec<String>>>,
-) -> anyhow::Result<Arc<dyn Runtime>> {
-    let (clock, withheld) = (clock.clone(), Arc::clone(withheld));
-    let process = ProcessRuntime::new(ProcessConfig {
-        program: PathBuf::from("/proc/self/exe"),
-        folder: folder.run(),
-        user: config.runtime.process.user.clone(),
-        parent_env: environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        pass_env: config.runtime.process.pass_env.clone(),
-        withheld: Arc::new(move || withheld.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-        now: Arc::new(move || clock.now()),
-        grace: Grace::default(),
-        sweep_patience: GUARDIANS_END,
-        numbers: RunNumbers::default(),
-    })?;
-    Ok(Arc::new(process))
+/// What no container is given of this host, by each of its names.
+fn withheld(folder: &DataDir, socket: Option<&Path>) -> Vec<Withheld> {
+    let places = [
+        (Some(folder.path()), "the data folder of mcpd", "read every secret"),
+        (socket, "the socket of the container engine", "rule this host"),
+    ];
+    let place = |(path, what, harm): (Option<&Path>, &'static str, &'static str)| {
+        let named = path?.to_owned();
+        let real = named.canonicalize().unwrap_or_else(|_| named.clone());
+        Some([named, real].map(|path| Withheld { path, what, harm }))
+    };
+    places.into_iter().filter_map(place).flatten().collect()
 }
 
 async fn load_probes(config: &Config, folder: &DataDir) -> anyhow::Result<Probes> {
@@ -271,6 +277,8 @@ async fn load_probes(config: &Config, folder: &DataDir) -> anyhow::Result<Probes
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[tokio::test]

@@ -1,13 +1,18 @@
 //! The working parts of mcpd as the API sees them.
 
+mod parts;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use mcpd_api::view::{PartState, PartView};
+use jiff::Timestamp;
+use mcpd_api::manifest::Launch;
+use mcpd_api::view::PartView;
 use mcpd_core::check::CheckRecord;
+use mcpd_core::event::EventDraft;
 use mcpd_core::instance::Instance;
 use mcpd_core::name::InstanceId;
 use mcpd_core::time::between;
@@ -17,10 +22,12 @@ use serde_json::value::RawValue;
 use crate::checks::{Checks, NotChecked};
 use crate::clock::Clock;
 use crate::driver::Fleet;
-use crate::http::engine::{Engine, LogError, LogQuery, LogSpan};
+use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan, NotExecuted, NotWritten};
+use crate::http::shown;
 use crate::metrics::{Census, CensusEntry, Metrics};
 use crate::router::{RouteError, Router};
-use crate::runtime::{self, Attempt, LogLine, Runtime};
+use crate::runtime::auto::Packages;
+use crate::runtime::{self, Attempt, Exec, ExecRequest, LogLine, Runtime, Sight};
 use crate::secrets::withheld_prefixes;
 use crate::state::{Board, Cell, DesiredError, ServerCell};
 use crate::store::{ServerRow, Store};
@@ -39,6 +46,10 @@ pub struct Works {
     pub checks: Arc<Checks>,
     /// Runs instances.
     pub runtime: Arc<dyn Runtime>,
+    /// The part of it that runs containers, where there is one.
+    pub docker: Option<Arc<dyn Runtime>>,
+    /// Where packages run.
+    pub packages: Packages,
     /// Figures.
     pub metrics: Arc<Metrics>,
     /// Time.
@@ -78,6 +89,16 @@ impl Engine for Works {
 
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
         self.fleet.delete_instance(cell).await
+    }
+
+    async fn forget_server(&self, server: &ServerCell) -> Result<Vec<InstanceId>, NotWritten> {
+        let left = self.may_be_left(&self.board.instances_of(server.name.as_str()));
+        if self.fleet.forget_server(&server.name).await { Ok(left) } else { Err(NotWritten) }
+    }
+
+    async fn forget_instance(&self, cell: &Arc<Cell>) -> Result<Vec<InstanceId>, NotWritten> {
+        let left = self.may_be_left(std::slice::from_ref(cell));
+        if self.fleet.forget_instance(cell).await { Ok(left) } else { Err(NotWritten) }
     }
 
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
@@ -120,13 +141,33 @@ impl Engine for Works {
         }
     }
 
-    async fn parts(&self) -> Vec<PartView> {
-        let listed = self.runtime.list().await;
-        let (state, message) = match listed {
-            Ok(owned) => (PartState::Ok, format!("{} running", owned.len())),
-            Err(error) => (PartState::Failing, error.to_string()),
+    async fn exec(&self, cell: &Arc<Cell>, request: ExecRequest) -> Result<Exec, NotExecuted> {
+        if cell.read(|instance| instance.running().is_none()) {
+            let status = cell.read(Instance::status);
+            return Err(NotExecuted::NotRunning { instance: cell.id.clone(), status });
+        }
+        // Never its arguments: a person may have typed a secret.
+        let program = cell.redactor().mask_owned(shown(request.command.first().map_or("", String::as_str)));
+        let exec = self.runtime.exec(&cell.id, request).await?;
+        self.fleet
+            .tell(cell, EventDraft::normal("Exec", format!("A person runs {program} in the container")));
+        Ok(exec)
+    }
+
+    fn containers(&self) -> Containers {
+        Containers { engine: self.sight(), packages: self.packages }
+    }
+
+    async fn look_for_containers(&self) -> Containers {
+        let engine = match (self.sight(), &self.docker) {
+            (Some(Sight::Unneeded), Some(docker)) => Some(asked(&**docker, self.clock.now()).await),
+            (sight, _) => sight,
         };
-        vec![PartView { name: format!("runtime {}", self.runtime.kind()), state, message }]
+        Containers { engine, packages: self.packages }
+    }
+
+    async fn parts(&self) -> Vec<PartView> {
+        self.runtimes()
     }
 
     async fn metrics(&self) -> String {
@@ -137,6 +178,30 @@ impl Engine for Works {
 }
 
 impl Works {
+    fn sight(&self) -> Option<Sight> {
+        self.runtime.engines().into_iter().next().map(|engine| engine.sight)
+    }
+
+    /// Those of which something may be left where they are forgotten: what is in containers, while their engine
+    /// does not answer.
+    fn may_be_left(&self, cells: &[Arc<Cell>]) -> Vec<InstanceId> {
+        if !matches!(self.sight(), Some(Sight::Lost(_))) {
+            return Vec::new();
+        }
+        let may_be = |cell: &&Arc<Cell>| cell.is_contained() || self.is_of_image(cell);
+        cells.iter().filter(may_be).map(|cell| cell.id.clone()).collect()
+    }
+
+    fn is_of_image(&self, cell: &Cell) -> bool {
+        let server = self.board.find_server(cell.server.as_str());
+        server.is_some_and(|server| matches!(server.desired().manifest.launch, Launch::Image { .. }))
+    }
+
+    /// How each runtime is.
+    pub fn runtimes(&self) -> Vec<PartView> {
+        parts::of_runtimes(&self.runtime.engines(), &self.board.instances())
+    }
+
     fn census(&self, owned_things: usize) -> Census {
         let servers = self.board.servers();
         let cells = self.board.instances();
@@ -165,5 +230,14 @@ impl Works {
             ready: instance.is_ready(),
             verdict_age,
         })
+    }
+}
+
+/// How an engine is that nobody has needed yet.
+async fn asked(docker: &dyn Runtime, now: Timestamp) -> Sight {
+    // Which instance it would be for makes no difference to an engine.
+    match docker.doubt(&InstanceId::new(""), now).await {
+        Some(reason) => Sight::Lost(reason),
+        None => Sight::Unneeded,
     }
 }

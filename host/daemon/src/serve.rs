@@ -22,7 +22,6 @@ pub async fn serve(
     environment: Environment,
     files: Option<Vec<PathBuf>>,
 ) -> anyhow::Result<()> {
-    warn_of_keys_without_effect(&config);
     // The lock first: a second mcpd is to hear of the folder it shares, not only of the port. Then the port,
     // before anything is started that would have to be stopped again.
     let folder = DataDir::open(&config.data.dir)?;
@@ -49,13 +48,6 @@ pub async fn serve(
     eprintln!("stopping");
     let stopped = app.stop().await;
     outcome.and(stopped)
-}
-
-fn warn_of_keys_without_effect(config: &Config) {
-    let keys = config.runtime.without_effect();
-    if !keys.is_empty() {
-        tracing::warn!(keys = keys.join(", "), "has no effect in this version: no container engine");
-    }
 }
 
 /// The first SIGINT or SIGTERM ends mcpd in order. The second one ends it at once; the guardians of its servers

@@ -1,6 +1,6 @@
 //! `kind: server`: what to run, how many, and how to check it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -126,9 +126,9 @@ pub struct Resources {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Volume {
-    /// Path on the host, or the name of a volume.
+    /// Absolute path on the host; not `/`.
     pub source: String,
-    /// Absolute path in the container.
+    /// Absolute path in the container; not `/`, and of no other volume.
     pub target: String,
     /// Whether it can only be read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -209,13 +209,27 @@ fn read_resources(mut reader: Reader<'_>) -> Resources {
 }
 
 fn read_volumes(reader: &mut Reader<'_>) -> Vec<Volume> {
+    let mut targets = BTreeSet::new();
     reader.objects("volumes", bounds::VOLUMES_MAX, |volume| {
-        Some(Volume {
-            source: volume.required("source", &text::SOURCE),
-            target: volume.required("target", &text::PATH),
-            read_only: volume.flag("readOnly"),
-        })
+        let source = read_path(volume, "source", "would give the whole host to the container");
+        let target = read_path(volume, "target", "would hide the whole image");
+        if !target.is_empty() && !targets.insert(target.clone()) {
+            volume.wrong("target", format!("{target} is the target of another volume already"));
+        }
+        Some(Volume { source, target, read_only: volume.flag("readOnly") })
     })
+}
+
+/// A path in its one spelling, so that equal ones are seen to be equal.
+fn read_path(volume: &mut Reader<'_>, field: &'static str, harm_of_root: &str) -> String {
+    let path = volume.required(field, &text::PATH);
+    let parts: Vec<_> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    if parts.contains(&"..") {
+        volume.wrong(field, "must not go up with `..`");
+    } else if parts.is_empty() && !path.is_empty() {
+        volume.wrong(field, format!("must not be /, which {harm_of_root}"));
+    }
+    if path.is_empty() { path } else { format!("/{}", parts.join("/")) }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -178,9 +178,25 @@ fn other_fields_of_a_server_are_checked_too() {
     );
     let image = "kind: server\nname: a\ndockerImage: i\n";
     insta::assert_snapshot!(mistakes(&format!("{image}volumes: [{{source: '', target: data}}]")), @"
-    volumes[0].source: must not be empty
+    volumes[0].source: must be an absolute path, such as /srv/data
     volumes[0].target: must be an absolute path, such as /srv/data
     ");
+}
+
+#[test]
+fn volumes_name_folders_and_no_target_twice() {
+    let volumes = |list: &str| mistakes(&format!("kind: server\nname: a\ndockerImage: i\nvolumes: [{list}]"));
+    let twice = volumes("{source: /a, target: /data}, {source: /b, target: //data/./}");
+    assert_eq!(twice, "volumes[1].target: /data is the target of another volume already");
+    insta::assert_snapshot!(volumes("{source: //, target: /.}, {source: /a/../.., target: /b}, {source: named, target: /c}"), @"
+    volumes[0].source: must not be /, which would give the whole host to the container
+    volumes[0].target: must not be /, which would hide the whole image
+    volumes[1].source: must not go up with `..`
+    volumes[2].source: must be an absolute path, such as /srv/data
+    ");
+    let manifest = json!({"kind": "server", "name": "a", "dockerImage": "i", "volumes": [{"source": "/srv//a/", "target": "/data/"}]});
+    let Ok(Manifest::Server(server)) = parse(&manifest, &Context::default()) else { panic!("refused") };
+    assert_eq!((server.volumes[0].source.as_str(), server.volumes[0].target.as_str()), ("/srv/a", "/data"));
 }
 
 #[test]

@@ -14,6 +14,11 @@ const READY_WIDTH_MIN: usize = 17;
 /// The words of a check in a table; `-o wide` shows all of them.
 const CHECK_WIDTH_MAX: usize = 60;
 
+/// Characters of a container's id, as the engine's own tools show it.
+const CONTAINER_WIDTH: usize = 12;
+/// The reason of the events that tell how far a pull is.
+const PULLING: &str = "Pulling";
+
 /// The columns of the table.
 pub fn columns(is_wide: IsWide) -> Vec<Column> {
     let mut columns = vec![
@@ -28,7 +33,7 @@ pub fn columns(is_wide: IsWide) -> Vec<Column> {
         Column::new("AGE"),
     ];
     if is_wide == IsWide::Yes {
-        columns.extend(["PID", "CONTAINER", "PROTOCOL", "ATTEMPTS", "ERROR"].map(Column::new));
+        columns.extend(["PID", "CONTAINER", "IMAGE", "PROTOCOL", "ATTEMPTS", "ERROR"].map(Column::new));
     }
     columns
 }
@@ -44,7 +49,8 @@ pub enum IsWide {
 
 /// One instance as a row.
 pub fn row(instance: &InstanceView, now: Timestamp, is_wide: IsWide) -> Vec<Cell> {
-    let check = instance.last_check.as_ref().map(|check| check_words(check, now)).unwrap_or_default();
+    let last = || instance.last_check.as_ref().map(|check| check_words(check, now));
+    let check = pulling(instance).map(progress).or_else(last).unwrap_or_default();
     let retry = instance.metadata.next_retry_at.map(|at| age::until(at, now)).unwrap_or_default();
     let mut row = vec![
         instance.id.as_str().into(),
@@ -81,6 +87,18 @@ pub fn check_words(check: &LastCheck, now: Timestamp) -> String {
     format!("{} ok {} ago", tame(what), age::short(age::since(check.at, now)))
 }
 
+/// What is said of the image that an instance waits for: `pulling image NAME: 34 of 120 MiB`.
+pub fn pulling(instance: &InstanceView) -> Option<&str> {
+    let last = instance.events.last().filter(|event| event.reason == PULLING)?;
+    (instance.status == InstanceStatus::Starting).then_some(last.message.as_str())
+}
+
+/// `pulling 34 of 120 MiB`: the name of an image alone would fill the column.
+fn progress(pulling: &str) -> String {
+    let figures = pulling.rsplit_once(": ").map_or("an image", |(_, figures)| figures);
+    format!("pulling {}", tame(figures))
+}
+
 /// The status as a cell.
 pub fn status(status: InstanceStatus) -> Cell {
     match status {
@@ -99,11 +117,12 @@ pub fn health(health: HealthStatus) -> Cell {
     Cell::painted(health.as_str(), colour)
 }
 
-fn more(instance: &InstanceView) -> [Cell; 5] {
+fn more(instance: &InstanceView) -> [Cell; 6] {
     let container = instance.container_id.as_deref().unwrap_or_default();
     [
         instance.pid.map(|pid| pid.to_string()).unwrap_or_default().into(),
-        container.chars().take(12).collect::<String>().into(),
+        container.chars().take(CONTAINER_WIDTH).collect::<String>().into(),
+        tame(instance.image.as_deref().unwrap_or_default()).into(),
         instance.protocol_version.as_deref().unwrap_or_default().into(),
         instance.metadata.attempt_count.to_string().into(),
         tame(instance.metadata.error.as_deref().unwrap_or_default()).into(),
@@ -112,7 +131,7 @@ fn more(instance: &InstanceView) -> [Cell; 5] {
 
 #[cfg(test)]
 mod tests {
-    use crate::view::RetryView;
+    use crate::view::{Event, EventType, RetryView};
 
     use super::super::table::Table;
     use super::*;
@@ -215,13 +234,47 @@ b2c4dd  notes                RUNNING  healthy    yes (unverified)   tools/list o
     }
 
     #[test]
+    fn an_instance_that_waits_for_its_image_says_how_far_it_is() {
+        let pull = Event {
+            event_type: EventType::Normal,
+            reason: "Pulling".to_owned(),
+            message: "pulling image registry.example/a/name:1: 34 of 120 MiB".to_owned(),
+            count: 1,
+            timestamp: ago(3),
+            last_timestamp: ago(3),
+        };
+        let last_check = Some(check(Verdict::Pass, "ok", Some("whoami")));
+        let events = vec![pull];
+        let mut view =
+            InstanceView { status: InstanceStatus::Starting, last_check, events, ..running("a", "b") };
+        assert_eq!(row(&view, ago(0), IsWide::No)[5], "pulling 34 of 120 MiB".into());
+        view.status = InstanceStatus::Running;
+        assert_eq!(row(&view, ago(0), IsWide::No)[5], "whoami ok 4s ago".into());
+    }
+
+    #[test]
+    fn the_wide_table_shows_containers_and_images() {
+        let view = InstanceView {
+            pid: None,
+            container_id: Some("0123456789abcdef0123456789abcdef".to_owned()),
+            image: Some("demo:1".to_owned()),
+            ..running("k3v9x2", "demo")
+        };
+        let table = Table::new(columns(IsWide::Yes), false).render(&[row(&view, ago(0), IsWide::Yes)]);
+        insta::assert_snapshot!(table, @"
+        ID      SERVER  STATUS   HEALTH     READY              CHECK  RESTARTS  NEXT RETRY  AGE  PID  CONTAINER     IMAGE   PROTOCOL    ATTEMPTS  ERROR
+        k3v9x2  demo    RUNNING  healthy    yes                       0                     1m        0123456789ab  demo:1  2025-11-25  0
+        ");
+    }
+
+    #[test]
     fn the_wide_table_says_the_rest() {
         insta::assert_snapshot!(table(IsWide::Yes), @"
-        ID      SERVER               STATUS   HEALTH     READY              CHECK              RESTARTS  NEXT RETRY  AGE  PID  CONTAINER  PROTOCOL    ATTEMPTS  ERROR
-        k3v9x2  demo                 RUNNING  healthy    yes                whoami ok 4s ago   0                     1m   7               2025-11-25  0
-        p8d1qa  demo-wrong-token     RUNNING  unhealthy  no                 token is required  0                     1m   7               2025-11-25  0
-        f0s7mm  demo-missing-secret  ERROR               no                                    0         in 24s      1m                               1         secret resolution failed: DEMO_TOKEN
-        b2c4dd  notes                RUNNING  healthy    yes (unverified)   tools/list ok      0                     1m   7               2025-11-25  0
+        ID      SERVER               STATUS   HEALTH     READY              CHECK              RESTARTS  NEXT RETRY  AGE  PID  CONTAINER  IMAGE  PROTOCOL    ATTEMPTS  ERROR
+        k3v9x2  demo                 RUNNING  healthy    yes                whoami ok 4s ago   0                     1m   7                      2025-11-25  0
+        p8d1qa  demo-wrong-token     RUNNING  unhealthy  no                 token is required  0                     1m   7                      2025-11-25  0
+        f0s7mm  demo-missing-secret  ERROR               no                                    0         in 24s      1m                                      1         secret resolution failed: DEMO_TOKEN
+        b2c4dd  notes                RUNNING  healthy    yes (unverified)   tools/list ok      0                     1m   7                      2025-11-25  0
         ");
     }
 }

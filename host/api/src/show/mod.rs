@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod instances;
+pub mod parts;
 pub mod table;
 
 /// Text of servers and people, made fit for one cell: no line breaks, nothing a terminal would obey.

@@ -4,6 +4,7 @@
 mod apply;
 mod check;
 mod event;
+mod forgotten;
 mod instance;
 mod mcp;
 mod probe;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use apply::{ApplyAction, ApplyAnswer, ApplyItem};
 pub use check::{CallView, CheckView, LastCheck, LogView, MeasureView, Verdict};
 pub use event::{Event, EventType, EventView, WatchMessage};
+pub use forgotten::ForgottenView;
 pub use instance::{
     Condition, ConditionStatus, ConditionType, HealthStatus, InstanceStatus, InstanceView, RetryView,
 };

@@ -67,6 +67,12 @@ pub struct PartView {
     pub state: PartState,
     /// Its words; may be empty.
     pub message: String,
+    /// Since when it is in this state, where that is known.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// What to do next, where there is something to do.
+    #[serde(default)]
+    pub hint: Option<String>,
 }
 
 /// Whether a part answers.
@@ -77,6 +83,17 @@ pub enum PartState {
     Ok,
     /// It does not.
     Failing,
-    /// It was not asked yet.
-    Unknown,
+    /// Nothing has needed it yet, so nothing is known of it.
+    Unneeded,
+}
+
+impl PartState {
+    /// The word of the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Unneeded => "unneeded",
+        }
+    }
 }

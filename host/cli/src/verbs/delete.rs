@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mcpd_api::manifest::Kind;
+use mcpd_api::view::ForgottenView;
 use reqwest::Method;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use super::manifests;
 use crate::Session;
 use crate::client::segment;
+use crate::output::talk;
 use crate::resource::Resource;
 use crate::target::Target;
 use crate::trouble::{Done, Trouble};
@@ -27,9 +29,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 A deleted instance is replaced; delete its server, or set replicas to 0, to be rid of it. The exit code \
 is 6 when a server or an instance is not gone after 60 s.
 
+A container whose engine does not answer cannot be stopped, so its server stays until the engine is back. \
+With --force servers and instances are forgotten all the same; what is left of them is removed when the \
+engine answers again.
+
 Examples:
   mcpctl delete server demo
   mcpctl delete secret/demo-credentials
+  mcpctl delete server demo --force
   mcpctl delete -f examples/quickstart.yaml")]
 pub(crate) struct Args {
     /// KIND NAME… or KIND/NAME…
@@ -41,6 +48,16 @@ pub(crate) struct Args {
     /// Do not wait until servers and instances are gone
     #[arg(long)]
     no_wait: bool,
+    /// Forget servers and instances without a proof that they are gone
+    #[arg(long)]
+    force: bool,
+}
+
+/// Something whose deletion was accepted.
+struct Accepted {
+    resource: Resource,
+    name: String,
+    path: String,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Done {
@@ -52,23 +69,43 @@ pub(crate) async fn run(args: Args, session: &Session) -> Done {
     let mut refused = Ok(());
     for (resource, name) in targets {
         let path = format!("{}/{}", resource.path(), segment(&name));
-        refused = session.client.send(Method::DELETE, &path).await;
+        refused = if args.force && runs(resource) {
+            forget(resource, &name, &path, session).await
+        } else {
+            let sent = session.client.send(Method::DELETE, &path).await;
+            accepted.extend(sent.is_ok().then_some(Accepted { resource, name, path }));
+            sent
+        };
         if refused.is_err() {
             break;
         }
-        accepted.push((resource, name, path));
     }
     // All of them go at the same time, and what was accepted is told also where the next was refused.
     let told = tell(&accepted, &args, session).await;
     refused.and(told)
 }
 
-async fn tell(accepted: &[(Resource, String, String)], args: &Args, session: &Session) -> Done {
+/// Whether it has to be stopped before it is gone.
+fn runs(resource: Resource) -> bool {
+    matches!(resource, Resource::Servers | Resource::Instances)
+}
+
+async fn forget(resource: Resource, name: &str, path: &str, session: &Session) -> Done {
+    let forgotten: ForgottenView = session.client.delete(path, &[("force", "true")]).await?;
+    session.output.line(&format!("{}/{name} force deleted", resource.singular()))?;
+    for instance in &forgotten.left {
+        talk(&format!(
+            "something of instance {instance} may be left; it is removed when its container engine answers again"
+        ));
+    }
+    Ok(())
+}
+
+async fn tell(accepted: &[Accepted], args: &Args, session: &Session) -> Done {
     let end = Instant::now() + GONE_WITHIN;
-    for (resource, name, path) in accepted {
+    for Accepted { resource, name, path } in accepted {
         let words = format!("{}/{name}", resource.singular());
-        let is_gone_at_once = !matches!(resource, Resource::Servers | Resource::Instances);
-        if is_gone_at_once {
+        if !runs(*resource) {
             session.output.line(&format!("{words} deleted"))?;
         } else if args.no_wait {
             session.output.line(&format!("{words} is being deleted"))?;

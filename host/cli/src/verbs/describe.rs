@@ -1,5 +1,6 @@
 //! `mcpctl describe`: everything about one thing.
 
+mod container;
 mod sheet;
 
 use jiff::Timestamp;
@@ -77,6 +78,7 @@ fn spec_fields(sheet: &mut Sheet, spec: &ServerManifest) {
     sheet.field("Labels", &labels.join(", "));
     sheet.field("Runs", &servers::runs(&spec.launch));
     sheet.field("Transport", servers::transport(spec.transport));
+    container::fields(sheet, spec);
     sheet.field(
         "Health check",
         &spec.health_check.as_ref().map_or_else(|| "the default".to_owned(), check_of),
@@ -135,6 +137,9 @@ async fn instance(target: &Target, session: &Session) -> Done {
     let checks: ListView<CheckView> = session.client.get(&path, &[]).await?;
     let mut sheet = Sheet::new(session.output.colours());
     instance_fields(&mut sheet, &view, now());
+    if view.container_id.is_some() {
+        asked_for(&mut sheet, &view.server, session).await?;
+    }
     retry_fields(&mut sheet, &view, now());
     sheet.conditions(&view.conditions, now());
     let rows: Vec<_> =
@@ -147,6 +152,16 @@ async fn instance(target: &Target, session: &Session) -> Done {
     let rows: Vec<_> = view.events.iter().map(|event| events::own_row(event, now())).collect();
     sheet.table("Events", ["LAST SEEN", "TYPE", "REASON", "MESSAGE"].map(Column::new).into(), &rows);
     session.output.print(&sheet.finish())
+}
+
+/// What its server asks for; nothing where that is being deleted by force at this moment.
+async fn asked_for(sheet: &mut Sheet, server: &str, session: &Session) -> Done {
+    match session.client.get::<ServerView>(&format!("/servers/{}", segment(server)), &[]).await {
+        Ok(server) => server.spec().into_iter().for_each(|spec| container::fields(sheet, spec)),
+        Err(Trouble::Answer(problem)) if problem.status == 404 => {}
+        Err(trouble) => return Err(trouble),
+    }
+    Ok(())
 }
 
 fn instance_fields(sheet: &mut Sheet, view: &InstanceView, now: Timestamp) {

@@ -1,14 +1,15 @@
 //! `mcpctl status`: one page of the whole.
 
 use jiff::Timestamp;
-use mcpd_api::view::{InstanceView, ListView, PartState, PartView, StatusView};
+use mcpd_api::show::parts;
+use mcpd_api::view::{InstanceView, ListView, StatusView};
 use serde_json::Value;
 
 use super::why::Format;
 use crate::Session;
 use crate::environment::now;
 use crate::output::instances::{self, IsWide};
-use crate::output::table::{Cell, Colour, Column, Table};
+use crate::output::table::Table;
 use crate::output::{age, tame};
 use crate::trouble::{Done, Trouble};
 
@@ -34,7 +35,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Done {
     let list: ListView<InstanceView> = session.client.get("/instances", &[]).await?;
     let colours = session.output.colours();
     session.output.print(&summary(&status, session.client.base(), now()))?;
-    session.output.print(&parts(&status.parts, colours))?;
+    session.output.print(&parts::page(&status.parts, now(), colours))?;
     if list.items.is_empty() {
         return Ok(());
     }
@@ -64,17 +65,4 @@ fn summary(status: &StatusView, url: &str, now: Timestamp) -> String {
         instances.starting,
         instances.error,
     )
-}
-
-fn parts(parts: &[PartView], colours: bool) -> String {
-    let row = |part: &PartView| {
-        let state = match part.state {
-            PartState::Ok => Cell::painted("ok", Colour::Green),
-            PartState::Failing => Cell::painted("failing", Colour::Red),
-            PartState::Unknown => Cell::from("unknown"),
-        };
-        vec![tame(&part.name).into(), state, tame(&part.message).into()]
-    };
-    let columns = ["PART", "STATE", "MESSAGE"].map(Column::new).into();
-    Table::new(columns, colours).render(&parts.iter().map(row).collect::<Vec<_>>())
 }

@@ -148,3 +148,17 @@ async fn what_is_not_gone_yet_is_not_called_deleted() {
     let waiting = tokio::time::timeout(Duration::from_millis(500), mcpctl(&fake, "delete srv a")).await;
     assert!(waiting.is_err(), "it is there as long as the fake says so");
 }
+
+#[tokio::test]
+async fn what_is_deleted_by_force_may_leave_something_behind() {
+    let fake = Fake::start().await;
+    fake.json("DELETE /servers/a?force=true", json!({"left": ["k3v9x2"]}));
+    fake.json("DELETE /instances/p8d1qa?force=true", json!({"left": []}));
+    fake.text("DELETE /secrets/s", "");
+    let ended = mcpctl(&fake, "delete srv a --force").await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "server/a force deleted\n"));
+    insta::assert_snapshot!(ended.stderr, @"something of instance k3v9x2 may be left; it is removed when its container engine answers again");
+    let ended = mcpctl(&fake, "delete inst p8d1qa --force").await;
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("instance/p8d1qa force deleted\n", ""));
+    assert_eq!(mcpctl(&fake, "delete secret s --force").await.stdout, "secret/s deleted\n");
+}

@@ -208,6 +208,37 @@ async fn an_instance_is_described_with_its_checks_and_events() {
 }
 
 #[tokio::test]
+async fn what_runs_in_a_container_is_described_with_all_that_it_asks_for() {
+    let fake = fleet().await;
+    let mut view = instance("k3v9x2", "demo");
+    view["containerId"] = json!("0123456789abcdef0123456789abcdef");
+    view["image"] = json!("demo:1");
+    view["port"] = json!(40_001);
+    let mut contained = server("demo");
+    contained.as_object_mut().unwrap().remove("command");
+    contained["dockerImage"] = json!("demo:1");
+    contained["imagePullPolicy"] = json!("Always");
+    contained["imagePullSecret"] = json!("login");
+    contained["resources"] = json!({"memoryMiB": 64, "cpus": 0.5});
+    contained["volumes"] = json!([{"source": "/srv", "target": "/data", "readOnly": true}]);
+    contained["readOnlyRootFilesystem"] = json!(true);
+    fake.json("GET /instances?server=demo", items(&[view.clone()])).json("GET /servers/demo", contained);
+    fake.json("GET /instances/k3v9x2/checks", items(&[]));
+    let described = mcpctl(&fake, "describe inst demo").await.stdout;
+    for part in [
+        "Container:     0123456789abcdef0123456789abcdef\n",
+        "Image:         demo:1\n",
+        "Port:          40001\n",
+        "Pull:          always, with the login of secret login\n",
+        "Limits:        64 MiB of memory, 0.5 CPUs\n",
+        "Volumes:       /srv at /data (read-only)\n",
+        "Root:          read-only, /tmp in memory\n",
+    ] {
+        assert!(described.contains(part), "{part} is not in\n{described}");
+    }
+}
+
+#[tokio::test]
 async fn why_takes_a_server_or_an_instance() {
     let fake = fleet().await;
     let why = json!({"sentence": "demo is Ready", "since": seconds_ago(7280), "next": "the next check",
@@ -245,6 +276,8 @@ async fn status_is_one_page() {
         "instances": {"total": 3, "starting": 0, "running": 2, "stopping": 0, "error": 1, "healthy": 2,
             "degraded": 0, "unhealthy": 0},
         "parts": [{"name": "store", "state": "ok", "message": ""},
+            {"name": "runtime docker", "state": "failing", "message": "the socket is gone", "since": seconds_ago(80),
+                "hint": "start it"},
             {"name": "secret backend bao", "state": "failing", "message": "sealed"}],
     });
     fake.json("GET /status", status);
@@ -254,9 +287,12 @@ async fn status_is_one_page() {
     servers    3: 2 ready (1 unverified), 1 not ready, 0 stopped
     instances  3: 2 running (2 healthy, 0 degraded, 0 unhealthy), 0 starting, 1 in error
 
-    PART                STATE    MESSAGE
+    PART                STATE    SINCE  MESSAGE
     store               ok
-    secret backend bao  failing  sealed
+    runtime docker      failing  1m     the socket is gone
+    secret backend bao  failing         sealed
+
+    runtime docker: start it
 
     ID      SERVER            STATUS   HEALTH     READY              CHECK                   RESTARTS  NEXT RETRY  AGE
     k3v9x2  demo              RUNNING  healthy    yes                whoami ok 4m ago        0                     1m

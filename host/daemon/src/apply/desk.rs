@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::draft::{Drafting, in_order, removal, removal_of};
 use super::plan::{Given, Step, plan};
-use super::{ApplyError, Existing, LeftOut, Mode, Outcome, Request};
+use super::{ApplyError, Existing, LeftOut, Mode, Outcome, Request, Withheld};
 use crate::clock::Clock;
 use crate::http::engine::Engine;
 use crate::secrets::{Resolver, SEALED};
@@ -43,6 +43,8 @@ pub struct Parts {
     pub resolver: Arc<Resolver>,
     /// The backend of secrets that name none.
     pub default_backend: String,
+    /// What no container is given.
+    pub withheld: Vec<Withheld>,
     /// Time.
     pub clock: Clock,
     /// The changes under way.
@@ -95,6 +97,7 @@ impl Parts {
         let existing = Existing::read(&*self.store).await?;
         let task = Task::of(request, &existing)?;
         let same_values = self.same_values(&task.manifests, &existing).await;
+        let containers = self.engine.look_for_containers().await;
         let steps = plan(&Given {
             manifests: &task.manifests,
             existing: &existing,
@@ -102,6 +105,8 @@ impl Parts {
             same_values: &same_values,
             demanded: task.demanded,
             left_out: task.left_out,
+            containers: &containers,
+            withheld: &self.withheld,
         });
         let problem = steps.iter().find_map(|step| step.problem.clone());
         let is_written = task.mode == Mode::Write && problem.is_none();

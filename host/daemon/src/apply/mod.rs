@@ -11,6 +11,7 @@ mod draft;
 mod existing;
 mod plan;
 mod rules;
+mod volumes;
 mod warnings;
 
 use mcpd_api::manifest::Manifest;
@@ -24,6 +25,7 @@ use thiserror::Error;
 pub(crate) use desk::invalid;
 pub use desk::{Desk, Parts};
 pub use existing::Existing;
+pub use volumes::Withheld;
 pub use warnings::KnownSecrets;
 
 use crate::state::DesiredError;

@@ -8,7 +8,9 @@ use mcpd_api::view::{ApplyAction, ApplyItem};
 use serde_json::Value;
 
 use super::rules::{Prospect, refuse_probe};
+use super::volumes::{Withheld, refuse_volumes};
 use super::{Existing, KnownSecrets, LeftOut};
+use crate::http::engine::Containers;
 use crate::secrets::SEALED;
 use crate::store::Expected;
 
@@ -34,6 +36,10 @@ pub(super) struct Given<'a> {
     /// What the client says it saw.
     pub(super) demanded: Expected,
     pub(super) left_out: LeftOut,
+    /// What can be run in containers.
+    pub(super) containers: &'a Containers,
+    /// What no container is given.
+    pub(super) withheld: &'a [Withheld],
 }
 
 /// One step for each manifest in the order given, then one for each object that is pruned.
@@ -69,12 +75,12 @@ impl<'a> Given<'a> {
         let is_same =
             row.is_some_and(|row| row.manifest == canonical(&Manifest::Server(Box::new(manifest.clone()))));
         let mut step = Step::new(Kind::Server, &manifest.name, row.map(|row| row.version), is_same);
-        step.warnings = known.warnings(manifest);
+        step.warnings = known.warnings(manifest, self.containers);
         let leaving = row.filter(|row| row.deleting).map(|row| {
             Problem::new(Code::InUse, format!("server {} is being deleted", row.name))
                 .with_hint("apply it again once it is gone")
         });
-        step.refused(leaving).demanding(self.demanded)
+        step.refused(leaving).refused(refuse_volumes(manifest, self.withheld)).demanding(self.demanded)
     }
 
     fn secret(&self, manifest: &'a SecretManifest, prospect: &Prospect<'a>) -> Step {

@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use mcpd_api::manifest::{EnvEntry, EnvSource, Launch, Manifest, ServerManifest, Transport};
+use mcpd_api::manifest::{EnvEntry, EnvSource, Launch, Manifest, PackageRuntime, ServerManifest, Transport};
 use mcpd_probe::builtin;
 
 use super::Existing;
+use crate::http::engine::Containers;
+use crate::runtime::Sight;
+use crate::runtime::auto::PackagePlace;
 use crate::secrets::SEALED;
+
+/// The keys of a secret that logs in at a registry.
+const PULL_SECRET_KEYS: [&str; 2] = ["username", "password"];
 
 /// All secrets with their keys, `None` where only their backend knows these.
 #[derive(Clone, Debug, Default)]
@@ -34,34 +40,75 @@ impl KnownSecrets {
     }
 
     /// What the owner of the server should know; one sentence for each.
-    pub fn warnings(&self, manifest: &ServerManifest) -> Vec<String> {
+    pub fn warnings(&self, manifest: &ServerManifest, containers: &Containers) -> Vec<String> {
         let mut warnings: Vec<_> = manifest.env.iter().filter_map(|entry| self.missing(entry)).collect();
-        warnings.extend(without_runtime(manifest).into_iter().map(str::to_owned));
+        warnings.extend(self.missing_login(&manifest.launch));
+        warnings.extend(of_runtime(manifest, containers));
         warnings.extend(without_probe(manifest));
         warnings
     }
 
     fn missing(&self, entry: &EnvEntry) -> Option<String> {
         let EnvSource::Secret { name, key, .. } = &entry.source else { return None };
-        let variable = &entry.name;
-        let lacking = match self.0.get(name) {
-            None => format!("there is no secret {name}"),
-            Some(Some(keys)) if !keys.contains(key) => format!("secret {name} has no key {key}"),
-            Some(_) => return None,
-        };
-        Some(format!("variable {variable}: {lacking}, and nothing is started without it"))
+        let lacking = self.lacking(name, key)?;
+        Some(format!("variable {}: {lacking}, and nothing is started without it", entry.name))
+    }
+
+    fn missing_login(&self, launch: &Launch) -> Option<String> {
+        let Launch::Image { pull_secret: Some(secret), .. } = launch else { return None };
+        let lacking = PULL_SECRET_KEYS.into_iter().find_map(|key| self.lacking(secret, key))?;
+        Some(format!("imagePullSecret: {lacking}, and nothing is started without it"))
+    }
+
+    fn lacking(&self, secret: &str, key: &str) -> Option<String> {
+        match self.0.get(secret) {
+            None => Some(format!("there is no secret {secret}")),
+            Some(Some(keys)) if !keys.iter().any(|known| known == key) => {
+                Some(format!("secret {secret} has no key {key}"))
+            }
+            Some(_) => None,
+        }
     }
 }
 
-/// What the runtime of this version, processes of the host over standard input and output, does not do.
-fn without_runtime(manifest: &ServerManifest) -> Vec<&'static str> {
-    match &manifest.launch {
-        Launch::Image { .. } => {
-            return vec!["dockerImage: this mcpd has no container engine, so no instance can start"];
+/// What the runtime that the server is bound for does not do.
+fn of_runtime(manifest: &ServerManifest, containers: &Containers) -> Vec<String> {
+    let place = match &manifest.launch {
+        Launch::External { .. } => {
+            return vec!["externalUrl: this mcpd connects to no external server yet".to_owned()];
         }
-        Launch::External { .. } => return vec!["externalUrl: this mcpd connects to no external server yet"],
-        Launch::Package { .. } | Launch::Command { .. } => {}
+        Launch::Image { .. } => PackagePlace::Container,
+        Launch::Command { .. } => PackagePlace::Host,
+        Launch::Package { runtime: PackageRuntime::Node, .. } => containers.packages.node,
+        Launch::Package { runtime: PackageRuntime::Python, .. } => containers.packages.python,
+    };
+    let engine = containers.engine.as_ref();
+    match place {
+        PackagePlace::Nowhere(key) => vec![format!(
+            "packageName: runtime.kind is docker and {key} names no image, so no instance can start"
+        )],
+        PackagePlace::ContainerIfAny if matches!(engine, Some(Sight::Lost(_))) => on_host(manifest),
+        PackagePlace::Container | PackagePlace::ContainerIfAny => in_container(manifest, engine),
+        PackagePlace::Host => on_host(manifest),
     }
+}
+
+fn in_container(manifest: &ServerManifest, engine: Option<&Sight>) -> Vec<String> {
+    let field = manifest.launch.field();
+    let lacking = match engine {
+        Some(Sight::Seen(_) | Sight::Unneeded) => None,
+        Some(Sight::Lost(reason)) => {
+            Some(format!("no instance can start until the container engine answers: {reason}"))
+        }
+        None => Some("no instance can start, for this mcpd uses no container engine".to_owned()),
+    };
+    let unconnected =
+        "transport: this mcpd has no HTTP transport yet, so the server runs and is not connected";
+    let unconnected = (manifest.transport != Transport::Stdio).then(|| unconnected.to_owned());
+    lacking.map(|words| format!("{field}: {words}")).into_iter().chain(unconnected).collect()
+}
+
+fn on_host(manifest: &ServerManifest) -> Vec<String> {
     let findings = [
         (
             manifest.transport != Transport::Stdio,
@@ -72,8 +119,12 @@ fn without_runtime(manifest: &ServerManifest) -> Vec<&'static str> {
             !manifest.volumes.is_empty(),
             "volumes: processes of the host see the folders of the host as they are",
         ),
+        (
+            manifest.read_only_root_filesystem,
+            "readOnlyRootFilesystem: processes of the host write where their user may",
+        ),
     ];
-    findings.into_iter().filter_map(|(is_so, words)| is_so.then_some(words)).collect()
+    findings.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned()).collect()
 }
 
 fn without_probe(manifest: &ServerManifest) -> Option<String> {

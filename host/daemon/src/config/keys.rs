@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use mcpd_api::bounds;
 
 use super::shape::Shape;
-use super::shape::Shape::{Seconds, Switch, Tables, Text, Texts, Whole, Word};
+use super::shape::Shape::{Number, Seconds, Switch, Tables, Text, Texts, Whole, Word};
 use super::values::{
-    LOG_FORMATS, RUNTIME_KINDS, data_dir, default_backend, host_name, listen_address, log_filter, log_format,
-    network, optional, passed_variable, runtime_kind, show_store, store_url,
+    LOG_FORMATS, RUNTIME_KINDS, data_dir, default_backend, docker_host, host_name, listen_address,
+    log_filter, log_format, network, optional, passed_variable, runtime_kind, show_store, store_url,
 };
 
 /// A key of the configuration.
@@ -26,6 +26,8 @@ pub(super) struct Key {
 
 /// Seconds between looks: more often would only burn time, more seldom would not notice what events missed.
 const SCAN: RangeInclusive<f64> = 1.0..=3_600.0;
+/// Seconds of a stop: less is a kill, and with more nobody could tell a stop that hangs from one that takes long.
+const STOP: RangeInclusive<f64> = 1.0..=300.0;
 /// Starts at once: each may pull, unpack and run something big.
 const PARALLEL: RangeInclusive<u64> = 1..=256;
 /// Seconds of a backoff, up to a day; below one it would not be one.
@@ -64,14 +66,14 @@ pub(super) static KEYS: &[Key] = &[
     ),
     key(
         "runtime.kind",
-        "What runs servers",
+        "What runs servers: processes, and containers too where an image is asked for (auto), or only processes, or packages in containers or not at all (docker)",
         Word { words: RUNTIME_KINDS, set: runtime_kind, show: |c| c.runtime.kind.as_str().to_owned() },
     ),
     Key {
         variable: Some("MCPD_NODE_RUNNER_IMAGE"),
         ..key(
             "runtime.nodeRunnerImage",
-            "Image that runs Node packages in a container; no effect in this version, which has no container engine",
+            "Image that runs Node packages in a container, by the npx in it; on the host where empty",
             Text {
                 set: |c, text| optional(&mut c.runtime.node_runner_image, text),
                 show: |c| c.runtime.node_runner_image.clone().unwrap_or_default(),
@@ -82,7 +84,7 @@ pub(super) static KEYS: &[Key] = &[
         variable: Some("MCPD_PYTHON_RUNNER_IMAGE"),
         ..key(
             "runtime.pythonRunnerImage",
-            "Image that runs Python packages in a container; no effect in this version, which has no container engine",
+            "Image that runs Python packages in a container, by the uvx in it; on the host where empty",
             Text {
                 set: |c, text| optional(&mut c.runtime.python_runner_image, text),
                 show: |c| c.runtime.python_runner_image.clone().unwrap_or_default(),
@@ -93,7 +95,7 @@ pub(super) static KEYS: &[Key] = &[
         variable: Some("MCPD_MCP_NETWORK"),
         ..key(
             "runtime.network",
-            "Container network of the servers; no effect in this version, which has no container engine",
+            "Network of the containers; made where it is not there",
             Text { set: network, show: |c| c.runtime.network.clone() },
         )
     },
@@ -109,6 +111,31 @@ pub(super) static KEYS: &[Key] = &[
             set: |c, text| optional(&mut c.runtime.process.user, text),
             show: |c| c.runtime.process.user.clone().unwrap_or_default(),
         },
+    ),
+    key(
+        "runtime.docker.host",
+        "Socket of the container engine, unix:///PATH; DOCKER_HOST where empty, then the usual places",
+        Text { set: docker_host, show: |c| c.runtime.docker.host.clone().unwrap_or_default() },
+    ),
+    key(
+        "runtime.docker.stopSeconds",
+        "How long a container may take to end by itself before it is killed",
+        Seconds { at: |c| &mut c.runtime.docker.stop, within: STOP },
+    ),
+    key(
+        "runtime.docker.memoryMiB",
+        "Memory of a container whose manifest says nothing, swap included",
+        Whole { at: |c| &mut c.runtime.docker.memory_mib, within: bounds::MEMORY_MIB },
+    ),
+    key(
+        "runtime.docker.cpus",
+        "Processors of a container whose manifest says nothing",
+        Number { at: |c| &mut c.runtime.docker.cpus, within: bounds::CPUS },
+    ),
+    key(
+        "runtime.docker.pids",
+        "Processes and threads of a container whose manifest says nothing",
+        Whole { at: |c| &mut c.runtime.docker.pids, within: bounds::PIDS },
     ),
     key(
         "reconcile.scanSeconds",

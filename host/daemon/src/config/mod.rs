@@ -33,8 +33,8 @@ pub use environment::{Environment, read_environment};
 pub use load::{Effective, Sources, load};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use model::{
-    Auth, Backoff, Checks, Config, Data, Listen, LogFormat, Probes, ProcessRuntime, Reconcile, Runtime,
-    RuntimeKind, Secrets, Store, Telemetry,
+    Auth, Backoff, Checks, Config, Data, DockerRuntime, Listen, LogFormat, Probes, ProcessRuntime, Reconcile,
+    Runtime, RuntimeKind, Secrets, Store, Telemetry,
 };
 pub use schema::schema;
 pub use setting::Flag;

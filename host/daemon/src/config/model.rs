@@ -73,7 +73,7 @@ pub struct Store {
 }
 
 /// `[runtime]`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Runtime {
     /// What runs servers.
     pub kind: RuntimeKind,
@@ -85,6 +85,8 @@ pub struct Runtime {
     pub network: String,
     /// Settings of the runtime for processes of this host.
     pub process: ProcessRuntime,
+    /// Settings of the runtime for containers.
+    pub docker: DockerRuntime,
 }
 
 impl Default for Runtime {
@@ -95,31 +97,22 @@ impl Default for Runtime {
             python_runner_image: None,
             network: "mcp-servers".to_owned(),
             process: ProcessRuntime::default(),
+            docker: DockerRuntime::default(),
         }
-    }
-}
-
-impl Runtime {
-    /// The keys that are set and have no effect in this version, which has no container engine.
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let default = Self::default();
-        let keys = [
-            ("runtime.nodeRunnerImage", self.node_runner_image != default.node_runner_image),
-            ("runtime.pythonRunnerImage", self.python_runner_image != default.python_runner_image),
-            ("runtime.network", self.network != default.network),
-        ];
-        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
     }
 }
 
 /// What runs servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RuntimeKind {
-    /// The best one there is; processes in this version.
+    /// Images in containers, packages too where a runner image is named and the engine answers, all else on the
+    /// host.
     #[default]
     Auto,
-    /// Processes of this host.
+    /// Processes of this host only; no engine is ever asked for.
     Process,
+    /// As `auto`, but a package runs in a container or not at all. A `command` always means the host.
+    Docker,
 }
 
 /// `[runtime.process]`
@@ -129,6 +122,28 @@ pub struct ProcessRuntime {
     pub pass_env: Vec<String>,
     /// The user that processes run as; needs mcpd to be root.
     pub user: Option<String>,
+}
+
+/// `[runtime.docker]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct DockerRuntime {
+    /// The engine's socket, `unix:///PATH`; `None` for `DOCKER_HOST` and the usual places.
+    pub host: Option<String>,
+    /// How long a container may take to end by itself before it is killed (behaviour 5.5).
+    pub stop: Duration,
+    /// Memory of a container in MiB, swap included, where the manifest says nothing.
+    pub memory_mib: u32,
+    /// Processors of a container, fractional, where the manifest says nothing.
+    pub cpus: f64,
+    /// Processes and threads of a container where the manifest says nothing.
+    pub pids: u32,
+}
+
+impl Default for DockerRuntime {
+    /// Limits that an MCP server does not reach, and that keep one gone wild from taking its neighbours along.
+    fn default() -> Self {
+        Self { host: None, stop: Duration::from_secs(10), memory_mib: 512, cpus: 1.0, pids: 256 }
+    }
 }
 
 /// `[reconcile]`

@@ -20,6 +20,8 @@ pub(super) enum Shape {
     Switch(Place<bool>),
     /// A whole number.
     Whole { at: Place<u32>, within: RangeInclusive<u64> },
+    /// A number, fractional where somebody wants it.
+    Number { at: Place<f64>, within: RangeInclusive<f64> },
     /// A duration in seconds, fractional where somebody wants it.
     Seconds { at: Place<Duration>, within: RangeInclusive<f64> },
     /// A text that is parsed; the error says what is wrong with it without repeating it.
@@ -47,10 +49,9 @@ impl Shape {
                 let fits = fits.and_then(|number| u32::try_from(number).ok());
                 *at(config) = fits.ok_or_else(|| outside(number, within))?;
             }
+            Self::Number { at, within } => *at(config) = self.number(value, within)?,
             Self::Seconds { at, within } => {
-                let number = value.as_f64().ok_or_else(|| self.unlike(value))?;
-                let fits = Some(number).filter(|number| within.contains(number));
-                *at(config) = Duration::from_secs_f64(fits.ok_or_else(|| outside(number, within))?);
+                *at(config) = Duration::from_secs_f64(self.number(value, within)?);
             }
             Self::Text { set, .. } | Self::Word { set, .. } => {
                 set(config, value.as_str().ok_or_else(|| self.unlike(value))?)?;
@@ -67,7 +68,7 @@ impl Shape {
         let parsed = match self {
             Self::Switch(_) => text.parse::<bool>().ok().map(Value::from),
             Self::Whole { .. } => text.parse::<i64>().ok().map(Value::from),
-            Self::Seconds { .. } => text.parse::<f64>().ok().map(Value::from),
+            Self::Number { .. } | Self::Seconds { .. } => text.parse::<f64>().ok().map(Value::from),
             Self::Text { .. } | Self::Word { .. } => None,
             Self::Texts { .. } => Some(split(text)),
             Self::Tables { .. } => serde_json::from_str(text).ok(),
@@ -81,7 +82,8 @@ impl Shape {
         match self {
             Self::Switch(at) => Value::from(*at(&mut config)),
             Self::Whole { at, .. } => Value::from(*at(&mut config)),
-            Self::Seconds { at, .. } => seconds(*at(&mut config)),
+            Self::Number { at, .. } => fraction(*at(&mut config)),
+            Self::Seconds { at, .. } => fraction(at(&mut config).as_secs_f64()),
             Self::Text { show, .. } | Self::Word { show, .. } => Value::from(show(&config)),
             Self::Texts { at, .. } => Value::from(at(&mut config).clone()),
             Self::Tables { at, .. } => at(&mut config).clone().into_iter().collect(),
@@ -95,7 +97,7 @@ impl Shape {
             Self::Whole { within, .. } => {
                 json!({ "type": "integer", "minimum": within.start(), "maximum": within.end() })
             }
-            Self::Seconds { within, .. } => {
+            Self::Number { within, .. } | Self::Seconds { within, .. } => {
                 json!({ "type": "number", "minimum": within.start(), "maximum": within.end() })
             }
             Self::Text { .. } => json!({ "type": "string" }),
@@ -111,6 +113,11 @@ impl Shape {
                 json!({ "type": "object", "properties": properties, "additionalProperties": false })
             }
         }
+    }
+
+    fn number(&self, value: &Value, within: &RangeInclusive<f64>) -> Result<f64, String> {
+        let number = value.as_f64().ok_or_else(|| self.unlike(value))?;
+        Some(number).filter(|number| within.contains(number)).ok_or_else(|| outside(number, within))
     }
 
     fn texts(&self, value: &Value, check: fn(&str) -> Result<(), String>) -> Result<Vec<String>, String> {
@@ -140,6 +147,7 @@ impl Shape {
         let expected = match self {
             Self::Switch(_) => "true or false",
             Self::Whole { .. } => "a whole number",
+            Self::Number { .. } => "a number",
             Self::Seconds { .. } => "a number of seconds",
             Self::Text { .. } | Self::Word { .. } => "a text",
             Self::Texts { .. } => "a list of texts",
@@ -158,13 +166,10 @@ fn all<T, All: FromIterator<T>>(read: impl Iterator<Item = Result<T, String>>) -
     Err(bad.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; "))
 }
 
-/// Seconds, whole ones without a fraction.
-fn seconds(duration: Duration) -> Value {
-    if duration.subsec_nanos() == 0 {
-        Value::from(duration.as_secs())
-    } else {
-        Value::from(duration.as_secs_f64())
-    }
+/// A number, a whole one without a fraction.
+fn fraction(number: f64) -> Value {
+    let text = number.to_string();
+    text.parse::<u64>().map_or_else(|_| Value::from(number), Value::from)
 }
 
 fn outside<N: Display, B: Display>(number: N, within: &RangeInclusive<B>) -> String {

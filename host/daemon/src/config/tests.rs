@@ -56,12 +56,43 @@ fn the_database_is_a_file_and_nothing_else() {
 }
 
 #[test]
-fn what_is_set_for_containers_is_known_to_have_no_effect() {
+fn containers_are_configured_in_units_and_within_bounds() {
     let home = Home(TempDir::new().unwrap());
-    let of = |variables: &[_]| home.load(variables).unwrap().config.runtime.without_effect();
-    assert!(of(&[]).is_empty());
-    let set = [("MCPD_NODE_RUNNER_IMAGE", "node:24"), ("MCPD_MCP_NETWORK", "other")];
-    assert_eq!(of(&set), ["runtime.nodeRunnerImage", "runtime.network"]);
+    let docker = home
+        .load(&[
+            ("MCPD_RUNTIME_KIND", "docker"),
+            ("MCPD_RUNTIME_DOCKER_HOST", "unix:///run/podman/podman.sock"),
+            ("MCPD_RUNTIME_DOCKER_STOP_SECONDS", "2.5"),
+            ("MCPD_RUNTIME_DOCKER_MEMORY_MIB", "64"),
+            ("MCPD_RUNTIME_DOCKER_CPUS", "0.5"),
+        ])
+        .unwrap()
+        .config
+        .runtime;
+    assert_eq!(
+        (docker.kind, docker.docker.host.as_deref()),
+        (RuntimeKind::Docker, Some("unix:///run/podman/podman.sock"))
+    );
+    assert_eq!((docker.docker.stop, docker.docker.memory_mib), (Duration::from_millis(2500), 64));
+    assert!((docker.docker.cpus - 0.5).abs() < f64::EPSILON);
+    assert_eq!(docker.docker.pids, 256);
+    let wrong = [
+        ("MCPD_RUNTIME_KIND", "kubernetes"),
+        ("MCPD_RUNTIME_DOCKER_HOST", "tcp://10.0.0.1:2375"),
+        ("MCPD_RUNTIME_DOCKER_STOP_SECONDS", "0"),
+        ("MCPD_RUNTIME_DOCKER_MEMORY_MIB", "5"),
+        ("MCPD_RUNTIME_DOCKER_CPUS", "many"),
+        ("MCPD_RUNTIME_DOCKER_PIDS", "0"),
+    ];
+    insta::assert_snapshot!(home.refusal(&wrong), @r"
+    configuration is refused:
+      MCPD_RUNTIME_KIND: runtime.kind: kubernetes is not in this version, which runs processes and containers only
+      MCPD_RUNTIME_DOCKER_HOST: runtime.docker.host: expected unix:///PATH, such as unix:///var/run/docker.sock; an engine of another machine is not supported
+      MCPD_RUNTIME_DOCKER_STOP_SECONDS: runtime.docker.stopSeconds: must be 1 to 300, is 0
+      MCPD_RUNTIME_DOCKER_MEMORY_MIB: runtime.docker.memoryMiB: must be 6 to 1048576, is 5
+      MCPD_RUNTIME_DOCKER_CPUS: runtime.docker.cpus: expected a number, found a text
+      MCPD_RUNTIME_DOCKER_PIDS: runtime.docker.pids: must be 1 to 4194304, is 0
+    ");
 }
 
 fn flag(name: &'static str, key: &'static str, text: &str) -> Flag {
@@ -115,7 +146,7 @@ slowSeconds = "long"
 fastAttempts = 2.5
 resetSeconds = nan
 [runtime]
-kind = "docker"
+kind = "kubernetes"
 process = 3
 [listen]
 allowedHosts = ["ok.example", "https://no.example/"]
@@ -147,7 +178,7 @@ format = "jsn"
       HOME/.config/mcpd/mcpd.toml:7: backoff.slowSeconds: expected a number of seconds, found a text
       HOME/.config/mcpd/mcpd.toml:8: backoff.fastAttempts: expected a whole number, found a fraction
       HOME/.config/mcpd/mcpd.toml:9: backoff.resetSeconds: expected a number of seconds, found a text
-      HOME/.config/mcpd/mcpd.toml:11: runtime.kind: docker is not in this version, which runs processes of the host only
+      HOME/.config/mcpd/mcpd.toml:11: runtime.kind: kubernetes is not in this version, which runs processes and containers only
       HOME/.config/mcpd/mcpd.toml:12: runtime.process: expected a table
       HOME/.config/mcpd/mcpd.toml:14: listen.allowedHosts: entry 2: expected host names, such as mcpd.example.com, without a scheme or a path
       HOME/.config/mcpd/mcpd.toml:16: checks.intervalSeconds: must be 0.1 to 86400, is 0.01
@@ -288,6 +319,13 @@ fn the_defaults_as_printed() {
     [runtime.process]
     passEnv = []
     user = ""
+
+    [runtime.docker]
+    host = ""
+    stopSeconds = 10
+    memoryMiB = 512
+    cpus = 1
+    pids = 256
 
     [reconcile]
     scanSeconds = 30

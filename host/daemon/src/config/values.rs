@@ -12,7 +12,7 @@ use super::model::{Config, LogFormat, RuntimeKind};
 use super::suggest::did_you_mean;
 
 /// The words of `runtime.kind`.
-pub(super) const RUNTIME_KINDS: &[&str] = &["auto", "process"];
+pub(super) const RUNTIME_KINDS: &[&str] = &["auto", "process", "docker"];
 /// The words of `telemetry.format`.
 pub(super) const LOG_FORMATS: &[&str] = &["text", "json"];
 
@@ -25,6 +25,7 @@ impl RuntimeKind {
         match self {
             Self::Auto => "auto",
             Self::Process => "process",
+            Self::Docker => "docker",
         }
     }
 }
@@ -79,8 +80,11 @@ pub(super) fn runtime_kind(config: &mut Config, text: &str) -> Taken {
     config.runtime.kind = match text {
         "auto" => RuntimeKind::Auto,
         "process" => RuntimeKind::Process,
-        "docker" | "kubernetes" => {
-            return Err(format!("{text} is not in this version, which runs processes of the host only"));
+        "docker" => RuntimeKind::Docker,
+        "kubernetes" => {
+            return Err(
+                "kubernetes is not in this version, which runs processes and containers only".to_owned()
+            );
         }
         _ => return Err(none_of(RUNTIME_KINDS, text)),
     };
@@ -91,6 +95,15 @@ pub(super) fn network(config: &mut Config, text: &str) -> Taken {
     refuse_unless(!text.is_empty(), "is empty")?;
     text.clone_into(&mut config.runtime.network);
     Ok(())
+}
+
+pub(super) fn docker_host(config: &mut Config, text: &str) -> Taken {
+    let is_socket = text.strip_prefix("unix://").is_some_and(|path| path.starts_with('/') && path.len() > 1);
+    refuse_unless(
+        text.is_empty() || is_socket,
+        "expected unix:///PATH, such as unix:///var/run/docker.sock; an engine of another machine is not supported",
+    )?;
+    optional(&mut config.runtime.docker.host, text)
 }
 
 pub(super) fn passed_variable(text: &str) -> Taken {

@@ -17,6 +17,8 @@ use thiserror::Error;
 
 use crate::checks::NotChecked;
 use crate::router::RouteError;
+use crate::runtime::auto::Packages;
+use crate::runtime::{Exec, ExecRequest, RuntimeError, Sight};
 use crate::state::{Cell, DesiredError, ServerCell};
 use crate::store::ServerRow;
 
@@ -38,6 +40,16 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Stops and removes an instance; the next pass replaces it. False where that is not written down yet,
     /// so that a crash would forget it.
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool;
+
+    /// Forgets a server and its instances at once, without a proof that they are gone. What is left of them is
+    /// removed when its engine answers again; gives the instances of which something may be left.
+    ///
+    /// # Errors
+    /// When that is not written down: what was not forgotten goes on to be stopped.
+    async fn forget_server(&self, server: &ServerCell) -> Result<Vec<InstanceId>, NotWritten>;
+
+    /// The same for one instance, which the next pass replaces.
+    async fn forget_instance(&self, cell: &Arc<Cell>) -> Result<Vec<InstanceId>, NotWritten>;
 
     /// The replica whose turn it is, for calls that belong together.
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError>;
@@ -63,12 +75,30 @@ pub trait Engine: Send + Sync + fmt::Debug {
         query: LogQuery,
     ) -> Result<BoxStream<'static, String>, LogError>;
 
+    /// Runs a command beside the server of the instance, for a person.
+    async fn exec(&self, cell: &Arc<Cell>, request: ExecRequest) -> Result<Exec, NotExecuted>;
+
+    /// What can be run in containers; asks nobody.
+    fn containers(&self) -> Containers;
+
+    /// The same, after an engine that nobody has needed yet was asked whether it is there.
+    async fn look_for_containers(&self) -> Containers;
+
     /// How the runtime is and what else mcpd depends on; the store and the secret backends are asked by
     /// the API itself.
     async fn parts(&self) -> Vec<PartView>;
 
     /// All metrics in the text format of Prometheus.
     async fn metrics(&self) -> String;
+}
+
+/// What can be run in containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Containers {
+    /// The engine as it was seen last; `None` where the configuration leaves none to mcpd.
+    pub engine: Option<Sight>,
+    /// Where packages run.
+    pub packages: Packages,
 }
 
 /// Which lines of a log are asked for.
@@ -92,6 +122,11 @@ pub enum LogSpan {
     Previous,
 }
 
+/// The store does not answer.
+#[derive(Debug, Error)]
+#[error("the store does not answer, so what was to be forgotten is not yet")]
+pub struct NotWritten;
+
 /// The runtime gives no log.
 #[derive(Debug, Error)]
 #[error("cannot read the log of instance {instance}: {reason}")]
@@ -100,4 +135,20 @@ pub struct LogError {
     pub instance: InstanceId,
     /// The runtime's words.
     pub reason: String,
+}
+
+/// Why no command runs.
+#[derive(Debug, Error)]
+pub enum NotExecuted {
+    /// There is nothing that it could run beside.
+    #[error("instance {instance} is {status}, and a command runs in a RUNNING one only")]
+    NotRunning {
+        /// The instance.
+        instance: InstanceId,
+        /// Its status.
+        status: &'static str,
+    },
+    /// The runtime did not start it.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{self, get, post};
 use mcpd_api::problem::Code;
 
 use super::refusal::{Refusal, shown};
+use super::resources::backends::Backends;
+use super::resources::object::{create, delete, put, show};
+use super::resources::secrets::Secrets;
+use super::resources::servers::Servers;
 use super::resources::{
-    apply, backends, calls, checks, daemon, events, instances, logs, secrets, servers, watch,
+    apply, backends, calls, checks, daemon, events, exec, instances, logs, secrets, servers, watch,
 };
 use super::{Api, guard, limits, query};
 
@@ -30,17 +34,17 @@ pub fn routes(api: Arc<Api>) -> Router {
 #[rustfmt::skip]
 fn plain() -> Router<Arc<Api>> {
     Router::new()
-        .route("/servers",                get(servers::list).post(servers::create))
-        .route("/servers/{name}",         get(servers::show).put(servers::put).patch(servers::patch).delete(servers::delete))
+        .route("/servers",                get(servers::list).post(create::<Servers>))
+        .route("/servers/{name}",         get(show::<Servers>).put(put::<Servers>).patch(servers::patch))
         .route("/servers/{name}/restart", post(servers::restart))
         .route("/servers/{name}/why",     get(servers::why))
         .route("/servers/{name}/health",  get(servers::health))
-        .route("/instances/{id}",         get(instances::show).delete(instances::delete))
+        .route("/instances/{id}",         get(instances::show))
         .route("/instances/{id}/checks",  get(checks::list))
-        .route("/secrets",                get(secrets::list).post(secrets::create))
-        .route("/secrets/{name}",         get(secrets::show).put(secrets::put).delete(secrets::delete))
-        .route("/secretbackends",         get(backends::list).post(backends::create))
-        .route("/secretbackends/{name}",  get(backends::show).put(backends::put).delete(backends::delete))
+        .route("/secrets",                get(secrets::list).post(create::<Secrets>))
+        .route("/secrets/{name}",         get(show::<Secrets>).put(put::<Secrets>).delete(delete::<Secrets>))
+        .route("/secretbackends",         get(backends::list).post(create::<Backends>))
+        .route("/secretbackends/{name}",  get(show::<Backends>).put(put::<Backends>).delete(delete::<Backends>))
         .route("/status",                 get(daemon::status))
         .layer(from_fn(limits::deadline))
         .layer(from_fn(query::refuse_parameters))
@@ -50,7 +54,9 @@ fn plain() -> Router<Arc<Api>> {
 #[rustfmt::skip]
 fn with_parameters() -> Router<Arc<Api>> {
     Router::new()
+        .route("/servers/{name}",         routing::delete(servers::delete))
         .route("/instances",              get(instances::list))
+        .route("/instances/{id}",         routing::delete(instances::delete))
         .route("/apply",                  post(apply::apply))
         .layer(from_fn(limits::deadline))
 }
@@ -62,6 +68,7 @@ fn lasting() -> Router<Arc<Api>> {
         .route("/servers/{name}/mcp",     post(calls::call))
         .route("/servers/{name}/tools",   get(calls::tools))
         .route("/instances/{id}/checks",  post(checks::run))
+        .route("/instances/{id}/exec",    post(exec::exec))
         .layer(from_fn(query::refuse_parameters))
 }
 

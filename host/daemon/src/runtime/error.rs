@@ -105,6 +105,14 @@ pub enum RuntimeError {
         /// The image.
         image: String,
     },
+    /// The configuration wants packages in containers, and names no image to run them in.
+    #[error("cannot run package {package}: runtime.kind is docker, and {key} names no image to run it in")]
+    NoRunner {
+        /// The package.
+        package: String,
+        /// The key of the configuration.
+        key: &'static str,
+    },
     /// Commands are run beside containers only.
     #[error("cannot run a command in instance {instance}: it is not in a container")]
     NoExec {

@@ -3,12 +3,16 @@
 //!
 //! An adapter is one folder here, and passes the suite in `conformance.rs`.
 
+pub mod auto;
+mod books;
+pub mod docker;
 pub mod error;
 pub mod exec;
 pub mod exit;
 #[cfg(test)]
 pub(crate) mod fake;
 mod invocation;
+mod lines;
 pub mod log;
 pub mod process;
 pub mod request;
@@ -101,6 +105,10 @@ pub trait Runtime: Send + Sync + 'static {
     }
 
     /// What is there now and not yet proved gone, for the periodic scan behind the events.
+    ///
+    /// A runtime of one engine fails where that does not answer. One over several never does for that: what was
+    /// there when it was seen last stays on the list, with the run it had, as [`Presence::Unseen`]. It has not
+    /// vanished, and it can be neither stopped nor removed now.
     async fn list(&self) -> Result<Vec<Owned>, RuntimeError>;
 
     /// Events from now on. A subscriber that lags behind [`EVENTS_KEPT_MAX`] has to look at [`Self::list`].
@@ -138,6 +146,9 @@ pub enum RuntimeKind {
     Auto,
 }
 
+/// Gives the time of now.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// Numbers of runs, shared by the runtimes of one mcpd: an instance may change its runtime, and a late event of
 /// the one is never taken for one of the other.
 #[derive(Debug, Clone, Default)]
@@ -148,6 +159,15 @@ impl RunNumbers {
     pub fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
+}
+
+/// Where the runtimes of one mcpd send what they notice: one channel for all, so that what a runtime lists no
+/// more has been told to whoever follows them together.
+pub type Events = broadcast::Sender<RuntimeEvent>;
+
+/// A channel for the runtimes of one mcpd.
+pub fn events() -> Events {
+    broadcast::channel(EVENTS_KEPT_MAX).0
 }
 
 /// How an engine was seen last.
@@ -247,6 +267,8 @@ pub enum Presence {
     Running,
     /// Its server has ended; something of it may still be there.
     Ending,
+    /// It was there when its engine answered last, which it does not now.
+    Unseen,
 }
 
 /// What the runtime noticed.

@@ -1,10 +1,11 @@
-//! A live table of the instances, where somebody watches on a terminal.
+//! A live table of the instances and runtimes, where somebody watches on a terminal.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcpd_api::show::instances::{IsWide, columns, row};
+use mcpd_api::show::parts;
 use mcpd_api::show::table::Table;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -40,7 +41,8 @@ fn draw(app: &App, colours: bool, lines_before: usize) -> io::Result<usize> {
     let mut views = views(app);
     views.sort_by(|a, b| (&a.server, a.created_at, &a.id).cmp(&(&b.server, b.created_at, &b.id)));
     let rows: Vec<_> = views.iter().map(|view| row(view, now, IsWide::No)).collect();
-    let text = Table::new(columns(IsWide::No), colours).render(&rows);
+    let instances = Table::new(columns(IsWide::No), colours).render(&rows);
+    let text = format!("{instances}\n{}", parts::page(&app.runtimes(), now, colours));
     let lines = text.lines().count();
     let mut stdout = io::stdout().lock();
     if lines_before > 0 {

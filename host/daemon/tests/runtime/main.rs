@@ -4,4 +4,5 @@
 
 #[path = "../../src/runtime/conformance.rs"]
 mod conformance;
+mod docker;
 mod process;

@@ -2,16 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use futures::future::join_all;
 use mcpd_api::manifest::Kind;
 use mcpd_api::view::{BackendHealth, ListView, SecretBackendView};
 
-use super::{create as create_object, replace, status_of};
+use super::object::Object;
 use crate::http::Api;
 use crate::http::api::Shared;
-use crate::http::body::Document;
-use crate::http::query::{Name, if_match};
 use crate::http::refusal::{Answer, Refusal};
 use crate::http::views::{backend_view, builtin_backend_view};
 use crate::secrets::SEALED;
@@ -26,40 +23,21 @@ pub(crate) async fn list(State(api): Shared) -> Answer<Json<ListView<SecretBacke
     Ok(Json(views.into()))
 }
 
-/// `GET /secretbackends/{name}`
-pub(crate) async fn show(State(api): Shared, Name(name): Name) -> Answer<Json<SecretBackendView>> {
-    let secrets = api.store.list_secrets().await?;
-    if name == SEALED {
-        return Ok(Json(builtin(&api, &secrets).await));
+/// The secret backends.
+pub(crate) struct Backends;
+
+impl Object for Backends {
+    const KIND: Kind = Kind::SecretBackend;
+    type View = SecretBackendView;
+
+    async fn view(api: &Api, name: &str) -> Answer<SecretBackendView> {
+        let secrets = api.store.list_secrets().await?;
+        if name == SEALED {
+            return Ok(builtin(api, &secrets).await);
+        }
+        let row = api.store.find_backend(name).await?.ok_or_else(|| Refusal::no_backend(name))?;
+        Ok(view(api, &row, &secrets).await)
     }
-    let row = api.store.find_backend(&name).await?.ok_or_else(|| Refusal::no_backend(&name))?;
-    Ok(Json(view(&api, &row, &secrets).await))
-}
-
-/// `POST /secretbackends`
-pub(crate) async fn create(
-    State(api): Shared,
-    body: Document,
-) -> Answer<(StatusCode, Json<SecretBackendView>)> {
-    let name = create_object(&api, Kind::SecretBackend, &body).await?;
-    Ok((StatusCode::CREATED, show(State(api), Name(name)).await?))
-}
-
-/// `PUT /secretbackends/{name}`
-pub(crate) async fn put(
-    State(api): Shared,
-    Name(name): Name,
-    headers: HeaderMap,
-    body: Document,
-) -> Answer<(StatusCode, Json<SecretBackendView>)> {
-    let action = replace(&api, Kind::SecretBackend, &name, &headers, &body).await?;
-    Ok((status_of(action), show(State(api), Name(name)).await?))
-}
-
-/// `DELETE /secretbackends/{name}`: 409 while a secret is in it.
-pub(crate) async fn delete(State(api): Shared, Name(name): Name, headers: HeaderMap) -> Answer<StatusCode> {
-    api.desk.delete(Kind::SecretBackend, &name, if_match(&headers)?).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn view(api: &Api, row: &BackendRow, secrets: &[SecretRow]) -> SecretBackendView {

@@ -63,5 +63,5 @@ async fn parts(api: &Api) -> Vec<PartView> {
 
 fn part(name: String, trouble: Option<String>) -> PartView {
     let state = if trouble.is_some() { PartState::Failing } else { PartState::Ok };
-    PartView { name, state, message: trouble.unwrap_or_default() }
+    PartView { name, state, message: trouble.unwrap_or_default(), since: None, hint: None }
 }

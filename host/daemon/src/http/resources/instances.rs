@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use mcpd_api::problem::Code;
 use mcpd_api::view::{InstanceView, ListView};
 use serde::Deserialize;
 
+use super::servers::{Deletion, forgotten};
 use crate::http::Api;
 use crate::http::api::Shared;
 use crate::http::query::{Name, Query};
@@ -40,10 +42,19 @@ pub(crate) async fn show(State(api): Shared, Name(id): Name) -> Answer<Json<Inst
     Ok(Json(view(&api, &*get(&api, &id)?)))
 }
 
-/// `DELETE /instances/{id}`: 202 once it is written down, for it is stopped first; the next pass replaces it.
-pub(crate) async fn delete(State(api): Shared, Name(id): Name) -> Answer<StatusCode> {
-    if api.engine.delete_instance(&get(&api, &id)?).await {
-        return Ok(StatusCode::ACCEPTED);
+/// `DELETE /instances/{id}?force=`: 202 once it is written down, for it is stopped first; the next pass replaces it.
+/// By force it is gone at once: 200, and what may be left of it.
+pub(crate) async fn delete(
+    State(api): Shared,
+    Name(id): Name,
+    Query(deletion): Query<Deletion>,
+) -> Answer<Response> {
+    let cell = get(&api, &id)?;
+    if deletion.force {
+        return Ok(forgotten(&api.engine.forget_instance(&cell).await?));
+    }
+    if api.engine.delete_instance(&cell).await {
+        return Ok(StatusCode::ACCEPTED.into_response());
     }
     let detail = format!(
         "the store does not answer: that instance {id} is to go is not written down yet, and a crash would forget it"

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use futures::future::join_all;
 use mcpd_api::manifest::Kind;
 use mcpd_api::view::{ListView, SecretView};
 
-use super::{create as create_object, replace, status_of};
+use super::object::Object;
 use crate::http::Api;
 use crate::http::api::Shared;
-use crate::http::body::Document;
-use crate::http::query::{Name, if_match};
 use crate::http::refusal::{Answer, Refusal};
 use crate::http::views::secret_view;
 use crate::store::SecretRow;
@@ -25,33 +22,17 @@ pub(crate) async fn list(State(api): Shared) -> Answer<Json<ListView<SecretView>
     Ok(Json(views.into()))
 }
 
-/// `GET /secrets/{name}`
-pub(crate) async fn show(State(api): Shared, Name(name): Name) -> Answer<Json<SecretView>> {
-    let row = api.store.find_secret(&name).await?.ok_or_else(|| Refusal::no_secret(&name))?;
-    Ok(Json(view(&api, &row).await))
-}
+/// The secrets.
+pub(crate) struct Secrets;
 
-/// `POST /secrets`
-pub(crate) async fn create(State(api): Shared, body: Document) -> Answer<(StatusCode, Json<SecretView>)> {
-    let name = create_object(&api, Kind::Secret, &body).await?;
-    Ok((StatusCode::CREATED, show(State(api), Name(name)).await?))
-}
+impl Object for Secrets {
+    const KIND: Kind = Kind::Secret;
+    type View = SecretView;
 
-/// `PUT /secrets/{name}`
-pub(crate) async fn put(
-    State(api): Shared,
-    Name(name): Name,
-    headers: HeaderMap,
-    body: Document,
-) -> Answer<(StatusCode, Json<SecretView>)> {
-    let action = replace(&api, Kind::Secret, &name, &headers, &body).await?;
-    Ok((status_of(action), show(State(api), Name(name)).await?))
-}
-
-/// `DELETE /secrets/{name}`: servers that use it keep what they were started with, and fail to start anew.
-pub(crate) async fn delete(State(api): Shared, Name(name): Name, headers: HeaderMap) -> Answer<StatusCode> {
-    api.desk.delete(Kind::Secret, &name, if_match(&headers)?).await?;
-    Ok(StatusCode::NO_CONTENT)
+    async fn view(api: &Api, name: &str) -> Answer<SecretView> {
+        let row = api.store.find_secret(name).await?.ok_or_else(|| Refusal::no_secret(name))?;
+        Ok(view(api, &row).await)
+    }
 }
 
 /// A backend that does not answer leaves the keys that were written through mcpd, without fingerprints.

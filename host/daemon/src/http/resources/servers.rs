@@ -5,15 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use mcpd_api::manifest::Kind;
-use mcpd_api::view::{HealthView, ListView, ServerView, WhyView};
+use mcpd_api::view::{ForgottenView, HealthView, ListView, ServerView, WhyView};
+use mcpd_core::name::InstanceId;
+use serde::Deserialize;
 
-use super::{create as create_object, replace, status_of, write};
+use super::object::{Object, write};
 use crate::apply::{Existing, KnownSecrets, Request};
 use crate::http::Api;
 use crate::http::api::Shared;
 use crate::http::body::{Document, NoBody};
-use crate::http::query::{Name, if_match};
+use crate::http::query::{Name, Query, if_match};
 use crate::http::refusal::{Answer, Refusal};
 use crate::http::views::{Replicas, health_view, server_view, why_view};
 use crate::state::ServerCell;
@@ -25,27 +28,17 @@ pub(crate) async fn list(State(api): Shared) -> Answer<Json<ListView<ServerView>
     Ok(Json(views.into()))
 }
 
-/// `GET /servers/{name}`
-pub(crate) async fn show(State(api): Shared, Name(name): Name) -> Answer<Json<ServerView>> {
-    let server = get(&api, &name)?;
-    Ok(Json(view(&api, &server, &known_secrets(&api).await?)))
-}
+/// The servers.
+pub(crate) struct Servers;
 
-/// `POST /servers`
-pub(crate) async fn create(State(api): Shared, body: Document) -> Answer<(StatusCode, Json<ServerView>)> {
-    let name = create_object(&api, Kind::Server, &body).await?;
-    Ok((StatusCode::CREATED, show(State(api), Name(name)).await?))
-}
+impl Object for Servers {
+    const KIND: Kind = Kind::Server;
+    type View = ServerView;
 
-/// `PUT /servers/{name}`
-pub(crate) async fn put(
-    State(api): Shared,
-    Name(name): Name,
-    headers: HeaderMap,
-    body: Document,
-) -> Answer<(StatusCode, Json<ServerView>)> {
-    let action = replace(&api, Kind::Server, &name, &headers, &body).await?;
-    Ok((status_of(action), show(State(api), Name(name)).await?))
+    async fn view(api: &Api, name: &str) -> Answer<ServerView> {
+        let server = get(api, name)?;
+        Ok(view(api, &server, &known_secrets(api).await?))
+    }
 }
 
 /// `PATCH /servers/{name}`: a JSON merge patch of the manifest.
@@ -57,13 +50,37 @@ pub(crate) async fn patch(
 ) -> Answer<Json<ServerView>> {
     get(&api, &name)?;
     write(&api, Request::Patch(name.as_str().into(), body.value()?, if_match(&headers)?)).await?;
-    show(State(api), Name(name)).await
+    Ok(Json(Servers::view(&api, &name).await?))
 }
 
-/// `DELETE /servers/{name}`: 202, for its instances are stopped before it is gone.
-pub(crate) async fn delete(State(api): Shared, Name(name): Name, headers: HeaderMap) -> Answer<StatusCode> {
+/// How something that runs is deleted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deletion {
+    /// Whether it is forgotten without a proof that it is gone.
+    #[serde(default)]
+    pub(super) force: bool,
+}
+
+/// `DELETE /servers/{name}?force=`: 202, for its instances are stopped before it is gone. By force it is gone at
+/// once: 200, and what may be left of it.
+pub(crate) async fn delete(
+    State(api): Shared,
+    Name(name): Name,
+    Query(deletion): Query<Deletion>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let server = api.board.find_server(&name);
     api.desk.delete(Kind::Server, &name, if_match(&headers)?).await?;
-    Ok(StatusCode::ACCEPTED)
+    match server.filter(|_| deletion.force) {
+        None => Ok(StatusCode::ACCEPTED.into_response()),
+        Some(server) => Ok(forgotten(&api.engine.forget_server(&server).await?)),
+    }
+}
+
+/// The answer to a deletion by force.
+pub(super) fn forgotten(left: &[InstanceId]) -> Response {
+    Json(ForgottenView { left: left.iter().map(ToString::to_string).collect() }).into_response()
 }
 
 /// `POST /servers/{name}/restart`: 202, for instances are replaced one by one.
@@ -100,6 +117,6 @@ pub(crate) async fn known_secrets(api: &Api) -> Answer<KnownSecrets> {
 /// The server as it is shown.
 pub(crate) fn view(api: &Api, server: &ServerCell, known: &KnownSecrets) -> ServerView {
     let replicas = Replicas::of(&api.board, server);
-    let warnings = known.warnings(&replicas.desired.manifest);
+    let warnings = known.warnings(&replicas.desired.manifest, &api.engine.containers());
     server_view(&replicas, warnings)
 }

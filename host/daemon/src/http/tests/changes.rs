@@ -4,6 +4,10 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, Reply};
+use crate::http::engine::Containers;
+use crate::http::views::tests::ready;
+use crate::runtime::Sight;
+use crate::runtime::auto::{PackagePlace, Packages};
 
 const SECRET: &str = "a-secret-value";
 
@@ -181,7 +185,7 @@ healthCheck: { probe: mine }
 ---
 {kind: secret, name: empty}
 ";
-    insta::assert_snapshot!(done(&fixture.apply("", list).await), @r"
+    insta::assert_snapshot!(done(&fixture.apply("", list).await), @"
     200 dryRun=false
     secret creds created
     server a created
@@ -191,7 +195,7 @@ healthCheck: { probe: mine }
       warning: resources: not enforced for processes of the host
       warning: healthCheck.probe: there is no probe mine, so its checks tell nothing
     server b created
-      warning: dockerImage: this mcpd has no container engine, so no instance can start
+      warning: dockerImage: no instance can start, for this mcpd uses no container engine
     server c created
       warning: externalUrl: this mcpd connects to no external server yet
     secret empty created
@@ -199,6 +203,95 @@ healthCheck: { probe: mine }
     ");
     let warnings = fixture.get("/api/v1/servers/a").await.json()["warnings"].as_array().unwrap().len();
     assert_eq!(warnings, 5);
+}
+
+#[tokio::test]
+async fn what_the_engine_cannot_do_now_is_a_warning_too() {
+    let fixture = Fixture::new();
+    let list = "
+{kind: server, name: image, dockerImage: a, imagePullSecret: login, transport: SSE, containerPort: 80}
+---
+{kind: server, name: node, packageName: p, runtime: node, resources: {memoryMiB: 64}}
+---
+{kind: server, name: python, packageName: p, runtime: python}
+";
+    let mut said = Vec::new();
+    let engines = [
+        Sight::Unneeded,
+        Sight::Lost("connection refused".to_owned()),
+        Sight::Seen("Docker 20.10".to_owned()),
+    ];
+    for engine in engines {
+        let (node, python) =
+            (PackagePlace::ContainerIfAny, PackagePlace::Nowhere("runtime.pythonRunnerImage"));
+        let packages = Packages { node, python };
+        *fixture.engine.containers.lock().unwrap() = Containers { engine: Some(engine), packages };
+        said.push(done(&fixture.apply("?dryRun=true", list).await));
+    }
+    insta::assert_snapshot!(said.join("\n"), @"
+    200 dryRun=true
+    server image created
+      warning: imagePullSecret: there is no secret login, and nothing is started without it
+      warning: transport: this mcpd has no HTTP transport yet, so the server runs and is not connected
+    server node created
+    server python created
+      warning: packageName: runtime.kind is docker and runtime.pythonRunnerImage names no image, so no instance can start
+    200 dryRun=true
+    server image created
+      warning: imagePullSecret: there is no secret login, and nothing is started without it
+      warning: dockerImage: no instance can start until the container engine answers: connection refused
+      warning: transport: this mcpd has no HTTP transport yet, so the server runs and is not connected
+    server node created
+      warning: resources: not enforced for processes of the host
+    server python created
+      warning: packageName: runtime.kind is docker and runtime.pythonRunnerImage names no image, so no instance can start
+    200 dryRun=true
+    server image created
+      warning: imagePullSecret: there is no secret login, and nothing is started without it
+      warning: transport: this mcpd has no HTTP transport yet, so the server runs and is not connected
+    server node created
+    server python created
+      warning: packageName: runtime.kind is docker and runtime.pythonRunnerImage names no image, so no instance can start
+    ");
+}
+
+#[tokio::test]
+async fn no_container_is_given_the_data_folder() {
+    let fixture = Fixture::new();
+    let of = |source: &str| {
+        json!({"dockerImage": "a", "volumes": [{"source": source, "target": "/b"}]}).to_string()
+    };
+    let refused = fixture.ask("PUT", "/api/v1/servers/demo", of("/var/lib")).await;
+    insta::assert_snapshot!(refused.words(), @"
+    422 invalid_manifest: server demo asks for what no container is given
+      volumes[0].source: /var/lib holds the data folder of mcpd (/var/lib/mcpd), with which a container could read every secret
+    ");
+    assert!(fixture.engine.take_told().is_empty());
+    assert_eq!(fixture.ask("PUT", "/api/v1/servers/demo", of("/srv")).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn what_cannot_be_proved_gone_is_forgotten_by_force() {
+    let fixture = Fixture::new();
+    let body = json!({"name": "demo", "dockerImage": "a"}).to_string();
+    fixture.ask("POST", "/api/v1/servers", body).await;
+    fixture.put(ready("a1"));
+    assert_eq!(fixture.ask("DELETE", "/api/v1/servers/demo", "").await.status, StatusCode::ACCEPTED);
+    fixture.engine.take_told();
+    let instance = fixture.ask("DELETE", "/api/v1/instances/a1?force=true", "").await;
+    assert_eq!((instance.status, instance.json()), (StatusCode::OK, json!({"left": ["a1"]})));
+    let server = fixture.ask("DELETE", "/api/v1/servers/demo?force=true", "").await;
+    assert_eq!((server.status, server.json()), (StatusCode::OK, json!({"left": ["a1"]})));
+    let told = ["forget instance a1", "server demo version 1 deleting true", "forget server demo"];
+    assert_eq!(fixture.engine.take_told(), told);
+    fixture.engine.forgets_deletions.store(true, std::sync::atomic::Ordering::Relaxed);
+    let unwritten = fixture.ask("DELETE", "/api/v1/instances/a1?force=true", "").await.words();
+    insta::assert_snapshot!(unwritten, @"503 unavailable: the store does not answer, so what was to be forgotten is not yet");
+    for path in ["/api/v1/servers/gone?force=true", "/api/v1/instances/gone?force=true"] {
+        assert_eq!(fixture.ask("DELETE", path, "").await.status, StatusCode::NOT_FOUND);
+    }
+    let words = fixture.ask("DELETE", "/api/v1/secrets/a?force=true", "").await.words();
+    insta::assert_snapshot!(words, @"400 invalid_query: unknown parameter `force`, this path takes none");
 }
 
 #[tokio::test]

@@ -16,27 +16,52 @@ use mcpd_mcp::Answer;
 use serde_json::value::RawValue;
 
 use crate::checks::NotChecked;
-use crate::http::engine::{Engine, LogError, LogQuery, LogSpan};
+use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan, NotExecuted, NotWritten};
 use crate::router::RouteError;
+use crate::runtime::auto::Packages;
+use crate::runtime::{Exec, ExecRequest};
 use crate::state::{Board, Cell, Defaults, Desired, DesiredError, ServerCell};
 use crate::store::ServerRow;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fake {
     pub(super) board: Arc<Board>,
     /// What it was told and asked, in order.
     pub(super) told: Mutex<Vec<String>>,
     /// What calls get, in order.
     pub(super) answers: Mutex<VecDeque<Result<Answer, RouteError>>>,
+    /// What becomes of commands, in order.
+    pub(super) runs: Mutex<VecDeque<Result<Exec, NotExecuted>>>,
     /// What a check finds; none where nothing runs.
     pub(super) check: Mutex<Option<CheckRecord>>,
     /// Whether the store takes no deletion of an instance.
     pub(super) forgets_deletions: AtomicBool,
+    /// What can be run in containers; nothing unless a test says so.
+    pub(super) containers: Mutex<Containers>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            board: Arc::default(),
+            told: Mutex::default(),
+            answers: Mutex::default(),
+            runs: Mutex::default(),
+            check: Mutex::default(),
+            forgets_deletions: AtomicBool::default(),
+            containers: Mutex::new(Containers { engine: None, packages: Packages::ON_HOST }),
+        }
+    }
 }
 
 impl Fake {
     fn note(&self, words: String) {
         self.told.lock().unwrap().push(words);
+    }
+
+    /// What is forgotten is written down, unless the store takes no deletion.
+    fn take_note(&self) -> Result<(), NotWritten> {
+        if self.forgets_deletions.load(Ordering::Relaxed) { Err(NotWritten) } else { Ok(()) }
     }
 
     pub(super) fn take_told(&self) -> Vec<String> {
@@ -63,6 +88,26 @@ impl Engine for Fake {
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool {
         self.note(format!("delete instance {}", cell.id));
         !self.forgets_deletions.load(Ordering::Relaxed)
+    }
+
+    async fn forget_server(&self, server: &ServerCell) -> Result<Vec<InstanceId>, NotWritten> {
+        self.note(format!("forget server {}", server.name));
+        self.take_note()?;
+        Ok(self.board.instances_of(server.name.as_str()).iter().map(|cell| cell.id.clone()).collect())
+    }
+
+    async fn forget_instance(&self, cell: &Arc<Cell>) -> Result<Vec<InstanceId>, NotWritten> {
+        self.note(format!("forget instance {}", cell.id));
+        self.take_note()?;
+        Ok(vec![cell.id.clone()])
+    }
+
+    fn containers(&self) -> Containers {
+        self.containers.lock().unwrap().clone()
+    }
+
+    async fn look_for_containers(&self) -> Containers {
+        self.containers()
     }
 
     fn pick(&self, server: &ServerCell) -> Result<InstanceId, RouteError> {
@@ -105,8 +150,14 @@ impl Engine for Fake {
         }
     }
 
+    async fn exec(&self, cell: &Arc<Cell>, request: ExecRequest) -> Result<Exec, NotExecuted> {
+        self.note(format!("exec {} {request:?}", cell.id));
+        self.runs.lock().unwrap().pop_front().expect("the script has a run for each command")
+    }
+
     async fn parts(&self) -> Vec<PartView> {
-        vec![PartView { name: "runtime fake".to_owned(), state: PartState::Ok, message: String::new() }]
+        let (name, message) = ("runtime fake".to_owned(), String::new());
+        vec![PartView { name, state: PartState::Ok, message, since: None, hint: None }]
     }
 
     async fn metrics(&self) -> String {

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::fake::Fake;
-use crate::apply::{Desk, Parts};
+use crate::apply::{Desk, Parts, Withheld};
 use crate::clock::Clock;
 use crate::http::{Access, Api, Hosts, Token, routes};
 use crate::secrets::{Backends, Environment, Resolver, SealedKey};
@@ -81,6 +81,11 @@ impl Fixture {
             board: Arc::clone(&engine.board),
             resolver: Arc::clone(&resolver),
             default_backend: "sealed".to_owned(),
+            withheld: vec![Withheld {
+                path: "/var/lib/mcpd".into(),
+                what: "the data folder of mcpd",
+                harm: "read every secret",
+            }],
             clock: clock.clone(),
             tasks: TaskTracker::new(),
             turn: tokio::sync::Mutex::default(),

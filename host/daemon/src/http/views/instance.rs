@@ -19,6 +19,7 @@ pub(crate) fn instance_view(cell: &Cell, server_id: String) -> InstanceView {
     InstanceView {
         container_id: run.as_ref().and_then(|run| run.container_id.clone()),
         pid: run.as_ref().and_then(|run| run.pid),
+        port: run.as_ref().and_then(|run| run.port),
         image: run.and_then(|run| run.image),
         last_health_check: last.as_ref().map(|check| check.at),
         last_check: last.as_deref().map(last_check),
@@ -37,7 +38,6 @@ fn of_instance(instance: &Instance, server_id: String) -> InstanceView {
         status: status_of(&instance.phase),
         container_id: None,
         pid: None,
-        // The port of HTTP transports; this version speaks over standard input and output only.
         port: None,
         health_status: instance.health.status().map(health_of),
         verified: instance.conditions.is_verified(),

@@ -31,7 +31,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use jiff::Timestamp;
 use mcpd_core::name::InstanceId;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
@@ -44,17 +43,14 @@ use self::handle::Recorded;
 use self::keeper::{Assignment, StartFailure};
 use self::runs::{Claim, Runs};
 use super::invocation::Invocation;
-use super::log::{LogBook, LogLine, LogQuery, LogStream};
+use super::log::{LogLine, LogQuery, LogStream};
 use super::{
-    EVENTS_KEPT_MAX, EngineState, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError, RuntimeEvent,
+    Clock, EngineState, Events, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError, RuntimeEvent,
     RuntimeKind, StartRequest, Started, SweepReport,
 };
 pub use environment::clean_env;
 pub use run::Grace;
 pub use sweep::GUARDIANS_END;
-
-/// Gives the time of now.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Gives the prefixes of variables that the `env` secret backends serve; asked at each start.
 pub type Withheld = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -87,6 +83,8 @@ pub struct ProcessConfig {
     pub sweep_patience: Duration,
     /// Numbers of runs, shared with the other runtimes of this mcpd.
     pub numbers: RunNumbers,
+    /// Where events go, shared with them too.
+    pub events: Events,
 }
 
 /// Runs instances as processes of this host.
@@ -95,7 +93,6 @@ pub struct ProcessRuntime {
     account: Option<Account>,
     folders: Arc<Folders>,
     runs: Runs,
-    events: broadcast::Sender<RuntimeEvent>,
     tasks: TaskTracker,
 }
 
@@ -109,8 +106,7 @@ impl ProcessRuntime {
         orphans::adopt().map_err(RuntimeError::NoReaper)?;
         let folders = Arc::new(Folders::open(config.folder.clone(), account.clone())?);
         let runs = Runs::new(config.now.clone(), config.numbers.clone());
-        let (events, _) = broadcast::channel(EVENTS_KEPT_MAX);
-        Ok(Self { config, account, folders, runs, events, tasks: TaskTracker::new() })
+        Ok(Self { config, account, folders, runs, tasks: TaskTracker::new() })
     }
 
     /// What the guardian is told to run.
@@ -148,15 +144,10 @@ impl ProcessRuntime {
             book,
             words,
             state,
-            events: self.events.clone(),
+            events: self.config.events.clone(),
             now: self.config.now.clone(),
             tasks: self.tasks.clone(),
         }
-    }
-
-    fn get_book(&self, instance: &InstanceId) -> Result<Arc<LogBook>, RuntimeError> {
-        let unknown = || RuntimeError::UnknownInstance { instance: instance.clone() };
-        self.runs.find_book(instance).ok_or_else(unknown)
     }
 }
 
@@ -228,11 +219,11 @@ impl Runtime for ProcessRuntime {
     }
 
     fn subscribe(&self) -> broadcast::Receiver<RuntimeEvent> {
-        self.events.subscribe()
+        self.config.events.subscribe()
     }
 
     async fn logs(&self, instance: &InstanceId, query: LogQuery) -> Result<Vec<LogLine>, RuntimeError> {
-        Ok(self.get_book(instance)?.lines(query))
+        Ok(self.runs.books().get(instance)?.lines(query))
     }
 
     async fn follow_logs(
@@ -240,11 +231,11 @@ impl Runtime for ProcessRuntime {
         instance: &InstanceId,
         query: LogQuery,
     ) -> Result<BoxStream<'static, LogLine>, RuntimeError> {
-        Ok(self.get_book(instance)?.follow(query))
+        Ok(self.runs.books().get(instance)?.follow(query))
     }
 
     fn append_log(&self, instance: &InstanceId, line: &[u8]) {
-        if let Some(book) = self.runs.find_book(instance) {
+        if let Some(book) = self.runs.books().find(instance) {
             book.append(LogStream::Stdout, line, 0);
         }
     }

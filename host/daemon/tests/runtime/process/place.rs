@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mcpd::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
-use mcpd::runtime::{Launch, RunNumbers};
+use mcpd::runtime::{Exit, Launch, RunNumbers};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -35,7 +35,8 @@ impl Place {
 pub(crate) fn subject(config: ProcessConfig) -> Subject {
     let runtime = Arc::new(ProcessRuntime::new(config).unwrap());
     let missing = Launch::Command { argv: vec!["no-such-program".to_owned()] };
-    Subject { runtime, shell, missing }
+    let missing = (missing, "No such file or directory");
+    Subject { runtime, shell, missing, killed: Exit::Signal(9) }
 }
 
 /// The graces are short where a step is waited out on purpose.
@@ -55,6 +56,7 @@ pub(crate) fn config(folder: &Path) -> ProcessConfig {
         },
         sweep_patience: GUARDIANS_END,
         numbers: RunNumbers::default(),
+        events: mcpd::runtime::events(),
     }
 }
 
