@@ -21,6 +21,9 @@ use crate::runtime::{Exec, ExecEvent, ExecRequest, RuntimeError, TtySize};
 
 /// How long the engine may take for each step, none of which waits for the command itself.
 const STEP_DEADLINE: Duration = Duration::from_secs(10);
+/// Keys that an engine takes from a terminal for itself, to leave the command alone. There is no way to have none, and
+/// those it has by itself are Control-P, which a shell needs, and Control-Q.
+const DETACH_KEYS: &str = r"ctrl-\,ctrl-^,ctrl-\,ctrl-^";
 /// What is read of a terminal at once.
 const READ_BYTES: usize = 16 << 10;
 /// How often an engine is asked whether a command has ended whose streams have, and how long it may take to
@@ -43,6 +46,7 @@ pub(super) async fn exec(
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         tty: Some(tty.is_some()),
+        detach_keys: Some(DETACH_KEYS.to_owned()),
         cmd: Some(command),
         ..ExecConfig::default()
     };
