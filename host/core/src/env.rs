@@ -97,7 +97,9 @@ impl fmt::Display for MissingVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { variable, reference: SecretRef { name, key, .. }, cause } = self;
         let LookupFailure { backend, failure } = cause;
-        write!(f, "variable {variable}: secret {name}, key {key}, backend {backend}: {failure}")
+        // No variable has a dot in its name; a login at a registry stands there by the field it comes from.
+        let subject = if variable.contains('.') { "" } else { "variable " };
+        write!(f, "{subject}{variable}: secret {name}, key {key}, backend {backend}: {failure}")
     }
 }
 
@@ -196,13 +198,15 @@ mod tests {
             secret("gone", "x"),
             secret("bao", "y"),
             secret("gitea", "blank"),
+            EnvEntry { name: "imagePullSecret.username".into(), ..secret("hub", "username") },
         ];
         let error = assemble(&entries, lookup).unwrap_err().to_string();
         insta::assert_snapshot!(error.replace("; ", ";\n"), @r"
         secret resolution failed: variable GITEA_OTHER: secret gitea, key other, backend sealed: key not found;
         variable GONE_X: secret gone, key x, backend sealed: secret not found;
         variable BAO_Y: secret bao, key y, backend sealed: backend unreachable: connection refused;
-        variable GITEA_BLANK: secret gitea, key blank, backend sealed: value is empty
+        variable GITEA_BLANK: secret gitea, key blank, backend sealed: value is empty;
+        imagePullSecret.username: secret hub, key username, backend sealed: secret not found
         ");
         assert!(!error.contains("t0ken"));
     }

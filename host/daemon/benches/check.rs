@@ -120,6 +120,7 @@ async fn connect(clock: &Clock) -> Arc<Cell> {
         pid: None,
         container_id: None,
         image: None,
+        port: None,
         redactor: Redactor::default(),
         connection: Some(connection),
         hang_up: CancellationToken::new(),

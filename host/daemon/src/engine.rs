@@ -205,8 +205,9 @@ impl Works {
     fn census(&self, owned_things: usize) -> Census {
         let servers = self.board.servers();
         let cells = self.board.instances();
-        // Who is in ERROR owns nothing, and who is being stopped still does.
-        let wanted = cells.iter().filter(|cell| cell.read(|instance| instance.next_retry_at().is_none()));
+        // Who is in ERROR owns nothing, unless it may run still; and who is being stopped still does.
+        let owns = |instance: &Instance| instance.next_retry_at().is_none() || instance.left_running;
+        let wanted = cells.iter().filter(|cell| cell.read(owns));
         Census {
             wanted_things: wanted.count(),
             owned_things,

@@ -1,16 +1,16 @@
 //! The daemon's own log, on stderr.
-//!
-//! It holds what is said by `tracing`. What libraries say by the older `log` is left out: one of them writes each request
-//! to a container engine as it is, and the environment of a container with its secrets is in one of these.
 
 use anyhow::Context as _;
-use tracing::subscriber::set_global_default;
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{LogFormat, Telemetry};
 
 /// Starts the log as configured.
+///
+/// It hears what speaks through `tracing` only. The Docker client speaks through `log`, and at its finer levels says
+/// whole requests with all values of an environment in them (behaviour 3.6).
 ///
 /// # Errors
 /// A filter that cannot be read, named.
@@ -22,9 +22,9 @@ pub fn start(telemetry: &Telemetry) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::NONE)
         .with_target(false);
-    match telemetry.format {
-        LogFormat::Text => set_global_default(log.with_ansi(false).finish())?,
-        LogFormat::Json => set_global_default(log.json().finish())?,
-    }
-    Ok(())
+    let log: Box<dyn Subscriber + Send + Sync> = match telemetry.format {
+        LogFormat::Text => Box::new(log.with_ansi(false).finish()),
+        LogFormat::Json => Box::new(log.json().finish()),
+    };
+    tracing::subscriber::set_global_default(log).context("the log is started a second time")
 }

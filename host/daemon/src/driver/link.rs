@@ -98,7 +98,7 @@ impl Line {
                 End::Closed(reason) if !self.cell.is_contained() => return self.finish(reason, held).await,
                 End::Closed(reason) => reason,
             };
-            self.disconnected(format!("the attachment to its container ended: the server {reason}"));
+            self.disconnected(detached(&reason));
             if backoff.tries() >= ATTACHMENTS_MAX {
                 return self.end_run(&reason).await;
             }
@@ -259,6 +259,15 @@ impl Line {
 
     pub(super) fn is_running(&self) -> bool {
         self.cell.is_run(self.run) && self.cell.read(|instance| instance.running().is_some())
+    }
+}
+
+/// The end of an attachment says nothing of the server behind it.
+fn detached(reason: &CloseReason) -> String {
+    let words = "the attachment to its container ended";
+    match reason {
+        CloseReason::StdoutBroken(why) | CloseReason::StdinBroken(why) => format!("{words}: {why}"),
+        _ => words.to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What mcpd owns and no instance wants: it goes (behaviour 5.8).
 //!
 //! An instance is on the board before anything of it is started, and leaves the board after all of it is gone. So
-//! what the runtime lists and the board does not know is wanted by nobody, whenever the list was made.
+//! what is listed, and was on the board neither before the list was made nor after, is wanted by nobody.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use mcpd_core::name::InstanceId;
 use tokio::task::JoinSet;
 
 use super::Context;
-use crate::runtime::Owned;
+use crate::runtime::{Owned, RuntimeError};
 
 /// Removed at once: each is a few calls of an engine, and a stop that may take its grace.
 const REMOVALS_AT_ONCE: usize = 8;
@@ -22,12 +22,13 @@ const REMOVALS_AT_ONCE: usize = 8;
 pub(super) struct Orphans(JoinSet<()>);
 
 impl Orphans {
-    /// Begins to remove what of this list nobody wants; where the round before is not done yet, the next list
-    /// will say the same.
-    pub(super) fn sweep(&mut self, context: &Arc<Context>, owned: &[Owned]) {
+    /// Begins to remove what of this list nobody wants, nor wanted when it was made; where the round before is not
+    /// done yet, the next list will say the same.
+    pub(super) fn sweep(&mut self, context: &Arc<Context>, wanted: &BTreeSet<InstanceId>, owned: &[Owned]) {
         while self.0.try_join_next().is_some() {}
         let ids = owned.iter().map(|thing| &thing.instance);
-        let found: BTreeSet<_> = ids.filter(|id| is_orphan(context, id)).cloned().collect();
+        let is_found = |id: &&InstanceId| !wanted.contains(*id) && is_orphan(context, id);
+        let found: BTreeSet<_> = ids.filter(is_found).cloned().collect();
         if found.is_empty() || !self.0.is_empty() {
             return;
         }
@@ -52,6 +53,10 @@ pub(super) async fn remove(context: &Context, id: &InstanceId) {
         Ok(()) => {
             tracing::info!(instance = %id, "removed what no instance wants");
             context.metrics.orphan_removed();
+        }
+        // Once it is back, the next list says so again.
+        Err(error @ RuntimeError::EngineAway { .. }) => {
+            tracing::debug!(instance = %id, %error, "what no instance wants is not removed yet");
         }
         Err(error) => tracing::warn!(instance = %id, %error, "what no instance wants is not removed yet"),
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::link::Line;
+use super::sight;
 use crate::runtime::Streams;
 
 /// How long after an attachment ended the next one is tried: time enough for word of an exit, which ends it too.
@@ -64,7 +65,7 @@ impl Line {
 
     async fn pause(&self, wait: Duration) {
         let mut returns = self.context.board.watch_returns();
-        if self.cell.read(|instance| instance.sight_lost().is_some()) {
+        if sight::is_lost(&self.cell) {
             // The board tells of a return after each instance was told of it.
             let _ = returns.changed().await;
         } else {

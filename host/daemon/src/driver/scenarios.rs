@@ -1,5 +1,8 @@
-//! The rules of behaviour.md about what is done when, seen on everything that does it, in paused time.
+//! The rules of behaviour.md that driver, state and runtime fulfil together, one by one, in paused time.
 
+mod attachments;
 mod attempts;
+mod containers;
+mod engine;
 mod life;
 mod replicas;

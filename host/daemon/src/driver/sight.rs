@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mcpd_core::instance::{AttemptReason, Count, Instance, Phase};
 
 use super::Context;
-use crate::runtime::{RuntimeKind, Sight};
+use crate::runtime::{Owned, Presence, RuntimeKind, Sight};
 use crate::state::Cell;
 
 /// An engine stopped answering: of what runs there nothing is known.
@@ -17,16 +17,28 @@ pub(super) fn lost(context: &Context, kind: RuntimeKind, words: &str) {
 }
 
 /// An engine answers again: who waited for it is attempted, and stopped, at once. What ended meanwhile the runtime
-/// tells by itself.
+/// has told before; what runs is known to once it is found there ([`compare_all`]).
 pub(super) fn back(context: &Context, kind: RuntimeKind) {
     tracing::info!(runtime = %kind, "engine back");
-    for cell in behind(context, kind) {
-        context.change(&cell, |instance, moment| instance.sighted(moment.now));
-    }
-    context.board.tell_return();
     for server in context.board.servers() {
         context.wake(&server, Count::Keep, waits_for_engine);
         server.bell.notify_one();
+    }
+}
+
+/// For a list of what is there: what is on it is seen, and what is in an engine that does not answer is not.
+pub(super) fn compare_all(context: &Context, owned: &[Owned]) {
+    let mut has_returned = false;
+    for cell in context.board.instances() {
+        if !is_answered_for(context, &cell) {
+            compare(context, &cell);
+        } else if is_lost(&cell) && owned.iter().any(|thing| runs(thing, &cell)) {
+            context.change(&cell, |instance, moment| instance.sighted(moment.now));
+            has_returned = true;
+        }
+    }
+    if has_returned {
+        context.board.tell_return();
     }
 }
 
@@ -42,10 +54,18 @@ pub(super) fn compare(context: &Context, cell: &Arc<Cell>) {
 }
 
 /// Whether the engine that the run of this instance is in answers, as far as is known.
-pub(super) fn is_seen(context: &Context, cell: &Cell) -> bool {
+pub(super) fn is_answered_for(context: &Context, cell: &Cell) -> bool {
     let is_away = |kind: RuntimeKind, sight: &Sight| matches!(sight, Sight::Lost(_)) && is_behind(cell, kind);
-    cell.read(|instance| instance.sight_lost().is_none())
-        && !context.runtime.engines().iter().any(|engine| is_away(engine.kind, &engine.sight))
+    !context.runtime.engines().iter().any(|engine| is_away(engine.kind, &engine.sight))
+}
+
+/// Whether nothing can be known of its run now.
+pub(super) fn is_lost(cell: &Cell) -> bool {
+    cell.read(|instance| instance.sight_lost().is_some())
+}
+
+fn runs(thing: &Owned, cell: &Cell) -> bool {
+    thing.instance == cell.id && cell.is_run(thing.run) && thing.presence == Presence::Running
 }
 
 fn lose(context: &Context, cell: &Arc<Cell>, words: &str) {

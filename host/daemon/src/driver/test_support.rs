@@ -160,17 +160,23 @@ impl Bench {
         self.fleet.secret_changed(name);
     }
 
+    /// Writes a login at a registry of images, and says so as the API does.
+    pub(crate) async fn put_login(&self, name: &str, username: &str, password: &str) {
+        self.write_keys(name, &[("username", username), ("password", password)]).await;
+        self.fleet.secret_changed(name);
+    }
+
     /// Writes a secret and tells nobody.
     pub(crate) async fn write_secret(&self, name: &str, token: &str) {
-        let data = [("token".to_owned(), SecretValue::new(token.to_owned()))].into();
+        self.write_keys(name, &[("token", token)]).await;
+    }
+
+    async fn write_keys(&self, name: &str, data: &[(&str, &str)]) {
+        let keys = data.iter().map(|(key, _)| (*key).to_owned()).collect();
+        let value = |text: &str| SecretValue::new(text.to_owned());
+        let data = data.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect();
         let values = self.context.secrets.write("sealed", name, &data).await.unwrap();
-        let draft = SecretDraft {
-            name: name.into(),
-            backend: "sealed".into(),
-            keys: vec!["token".into()],
-            values,
-            applied: false,
-        };
+        let draft = SecretDraft { name: name.into(), backend: "sealed".into(), keys, values, applied: false };
         self.store.write(&[Change::PutSecret(draft, Expected::Any)], self.now()).await.unwrap();
     }
 

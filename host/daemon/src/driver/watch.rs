@@ -1,10 +1,12 @@
 //! What the runtime notices, and a periodic comparison behind it (behaviour 2.1, 5.8).
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcpd_core::instance::Exit;
+use mcpd_core::name::InstanceId;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -64,7 +66,7 @@ impl Watch {
 
     /// Compares, and goes on listening meanwhile: an engine may take its time, and an exit is told at once.
     async fn look(&mut self) -> Next {
-        let before = running(&self.context);
+        let (before, wanted) = (running(&self.context), wanted(&self.context));
         let mut next = Next::Wait;
         let owned = {
             let mut list = pin!(self.context.runtime.list());
@@ -81,10 +83,14 @@ impl Watch {
         };
         match owned {
             Ok(owned) => {
+                sight::compare_all(&self.context, &owned);
                 look_for_vanished(&self.context, &before, &owned);
-                self.orphans.sweep(&self.context, &owned);
+                self.orphans.sweep(&self.context, &wanted, &owned);
             }
-            Err(error) => tracing::warn!(%error, "what runs was not compared with what should"),
+            Err(error) => {
+                tracing::warn!(%error, "what runs was not compared with what should");
+                sight::compare_all(&self.context, &[]);
+            }
         }
         next
     }
@@ -119,6 +125,10 @@ fn take(context: &Context, event: Result<RuntimeEvent, RecvError>) -> Next {
     }
 }
 
+fn wanted(context: &Context) -> BTreeSet<InstanceId> {
+    context.board.instances().iter().map(|cell| cell.id.clone()).collect()
+}
+
 fn running(context: &Context) -> Vec<(u64, Arc<Cell>)> {
     context.board.instances().into_iter().filter_map(|cell| Some((cell.run_number()?, cell))).collect()
 }
@@ -128,7 +138,7 @@ fn running(context: &Context) -> Vec<(u64, Arc<Cell>)> {
 fn look_for_vanished(context: &Context, before: &[(u64, Arc<Cell>)], owned: &[Owned]) {
     for (run, cell) in before {
         let is_there = owned.iter().any(|thing| thing.instance == cell.id && thing.run == *run);
-        if !is_there && cell.is_run(*run) && sight::is_seen(context, cell) {
+        if !is_there && cell.is_run(*run) && sight::is_answered_for(context, cell) {
             cell.note_exit(*run, Exit::Vanished, String::new());
             exits::apply(context, cell, *run);
         }

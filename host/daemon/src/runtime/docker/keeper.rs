@@ -11,6 +11,7 @@ use super::containers::{self, short};
 use super::runs::{Claim, Run, RunState, Sign};
 use super::seen::{Seen, from_code};
 use super::site::Site;
+use super::streams::{Over, attach};
 use crate::runtime::log::LogBook;
 use crate::runtime::{Exit, RuntimeEvent};
 
@@ -49,7 +50,6 @@ impl Keeper {
             () = run.is_let_go() => return run.attachment().cancel(),
         };
         self.publish(exit, at).await;
-        run.has_been_told();
         if let Err(error) = containers::discard(&self.site.engine, container).await {
             // The next attempt, or the scan, finds it by its labels.
             tracing::warn!(instance = %self.instance, %error, "an ended container stays for now");
@@ -75,12 +75,28 @@ impl Keeper {
             // It ended, whatever became of it since.
             (_, Sign::Died(code)) => Some(from_code(code)),
             (Ok(None), Sign::Look) => Some(Exit::Unseen),
-            (Ok(Some(_)), Sign::Look) => None,
+            (Ok(Some(seen)), Sign::Look) => {
+                self.mend_log(container, &seen).await;
+                None
+            }
             (Err(error), Sign::Look) => {
                 // On the engine's return everything is looked at again.
                 tracing::debug!(container = short(container), %error, "a container could not be looked at");
                 None
             }
+        }
+    }
+
+    /// A server over HTTP has no connection that asks for new streams when they broke; its log needs them.
+    async fn mend_log(&self, container: &str, seen: &Seen) {
+        if seen.port.is_none() || !self.run().attachment().is_cancelled() {
+            return;
+        }
+        let engine = &self.site.engine;
+        let attached = attach(&engine.docker, container, Arc::clone(&self.book), Over::LogsOnly);
+        match engine.attend(attached).await {
+            Ok(attached) => self.run().has_attachment(attached.ended),
+            Err(error) => tracing::warn!(instance = %self.instance, %error, "a log has a gap"),
         }
     }
 
@@ -94,6 +110,7 @@ impl Keeper {
             at,
             stderr_tail: self.book.stderr_tail(),
         });
+        self.run().has_been_told();
         self.claim.state.send_replace(RunState::Exited);
     }
 }

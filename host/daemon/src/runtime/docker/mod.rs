@@ -134,6 +134,17 @@ impl DockerRuntime {
         containers::discard(engine, &found.id).await
     }
 
+    /// Removes our containers of instances that nobody knows; how many there are of those that are known.
+    async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<usize, RuntimeError> {
+        let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
+        let (kept, unknown): (Vec<_>, Vec<_>) = self.site.containers().await?.into_iter().partition(is_known);
+        for found in unknown {
+            containers::discard(&self.site.engine, &found.id).await?;
+            report.ended.push(found.instance);
+        }
+        Ok(kept.len())
+    }
+
     fn owned(&self, found: Found) -> Owned {
         let run = self.site.runs.find_by_container(&found.id).map_or(0, |run| run.number);
         Owned { instance: found.instance, run, presence: found.presence }
@@ -151,16 +162,17 @@ impl Runtime for DockerRuntime {
             tracing::debug!(%error, "no container engine was there at the start");
             return Ok(SweepReport::default());
         }
-        let found = self.site.containers().await?;
-        let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
-        let (kept, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(is_known);
         let mut report = SweepReport::default();
-        for orphan in orphans {
-            containers::discard(&self.site.engine, &orphan.id).await?;
-            report.ended.push(orphan.instance);
-        }
-        if !kept.is_empty() {
-            self.need().await?;
+        let is_needed = match self.remove_unknown(&known, &mut report).await {
+            Ok(kept) => kept > 0,
+            Err(error) => {
+                // What is left is found by the scan.
+                tracing::warn!(%error, "containers that nobody wants may be left for now");
+                true
+            }
+        };
+        if is_needed && let Err(error) = self.need().await {
+            tracing::debug!(%error, "the container engine went away at the start");
         }
         Ok(report)
     }

@@ -136,10 +136,10 @@ impl Session<'_> {
         let listed = within(&engine.docker, "list containers", ASK_DEADLINE, listed).await?;
         tracing::info!(engine = %engine.docker.endpoint(), name, "the container engine answers");
         engine.sighted(name);
-        let missed: Vec<_> = missed(running, &containers::found(listed)).collect();
-        for run in &missed {
+        for run in &running {
             run.sign(Sign::Look);
         }
+        let missed: Vec<_> = missed(running, &containers::found(listed)).collect();
         join_all(missed.iter().map(|run| run.is_within(RunState::Exited, MISSED_DEADLINE))).await;
         tell(site, RuntimeEvent::Back { kind: RuntimeKind::Docker, at: engine.now() });
         Ok(())

@@ -31,6 +31,9 @@ impl Network {
 
     /// Returns once the network is there.
     pub(super) async fn ensure(&self, engine: &Engine) -> Result<(), RuntimeError> {
+        if self.is_there(engine).await? {
+            return Ok(());
+        }
         let _turn = self.turn.lock().await;
         if self.is_there(engine).await? {
             return Ok(());

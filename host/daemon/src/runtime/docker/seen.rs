@@ -13,6 +13,10 @@ const KILLED: i64 = 137;
 
 /// A container as the engine sees it.
 pub(super) struct Seen {
+    /// Its id.
+    pub(super) id: String,
+    /// Whose it is, where it is one of ours or of another mcpd.
+    owner: Option<String>,
     /// How it ended; none while it runs.
     pub(super) exit: Option<Exit>,
     /// Whether it was ever more than created.
@@ -37,6 +41,8 @@ impl From<ContainerInspectResponse> for Seen {
         let values = labels::secret_values(&labels, &env).into_iter().map(str::to_owned);
         let values: Vec<_> = values.map(SecretValue::new).collect();
         Self {
+            id: container.id.unwrap_or_default(),
+            owner: labels.get(labels::OWNER).cloned(),
             exit: exit(&state),
             was_started: state.status != Some(ContainerStateStatusEnum::CREATED),
             since: state.started_at.and_then(|since| since.parse().ok()),
@@ -45,6 +51,13 @@ impl From<ContainerInspectResponse> for Seen {
             revision: labels::revision(&labels),
             redactor: Redactor::new(&values),
         }
+    }
+}
+
+impl Seen {
+    /// Whether it belongs to this owner.
+    pub(super) fn is_owned_by(&self, owner: &str) -> bool {
+        self.owner.as_deref() == Some(owner)
     }
 }
 

@@ -5,10 +5,12 @@
 //! engine does with half a request nobody knows. The pull alone may be, which leaves nothing but layers.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bollard::query_parameters::CreateContainerOptions;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::containers::{self, WORK_DEADLINE};
 use super::create::Order;
@@ -19,10 +21,15 @@ use super::names::container_name;
 use super::runs::Sign;
 use super::seen::Seen;
 use super::streams::{Attached, Over, attach};
-use crate::runtime::{Container, Handle, Presence, Progress, RuntimeError, Started, Streams};
+use crate::runtime::{Container, Handle, Progress, RuntimeError, Started, Streams};
 
 /// What marks a handle as one of a container; the rest is its id.
 pub const HANDLE_PREFIX: &str = "docker:";
+
+/// How often a name is asked for that is ours to have, and how long between: an engine that is busy with the create
+/// of an mcpd that was killed meanwhile needs a moment.
+const NAME_TRIES_MAX: usize = 20;
+const NAME_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tells the one who asked for the start.
 pub(super) type Answer = oneshot::Sender<Result<Started, RuntimeError>>;
@@ -108,37 +115,47 @@ impl Start {
     /// Creates the container. The engine gives its name once; where it is taken by what an earlier start of ours
     /// left behind, that is removed first.
     async fn create(&self) -> Result<String, RuntimeError> {
-        let engine = &self.keeper.site.engine;
-        let doing = format!("create a container of image {}", self.order.image.name);
-        let created = async {
-            match self.ask_to_create().await {
-                Err(error) if status(&error) == Some(409) => Ok(None),
-                created => created.map(Some),
+        let (engine, image) = (&self.keeper.site.engine, &self.order.image.name);
+        let doing = format!("create a container of image {image}");
+        let name = container_name(&self.keeper.site.config.owner, &self.keeper.instance);
+        for _ in 0..NAME_TRIES_MAX {
+            let created = async {
+                match self.ask_to_create(&name).await {
+                    Err(error) if status(&error) == Some(409) => Ok(None),
+                    created => created.map(Some),
+                }
+            };
+            if let Some(id) = engine.ask(&doing, WORK_DEADLINE, created).await? {
+                return Ok(id);
             }
-        };
-        if let Some(id) = engine.ask(&doing, WORK_DEADLINE, created).await? {
-            return Ok(id);
+            if !self.is_name_free(&name).await? {
+                break;
+            }
+            sleep(NAME_PAUSE).await;
         }
-        self.remove_leftovers().await?;
-        engine.ask(&doing, WORK_DEADLINE, self.ask_to_create()).await
+        engine.ask(&doing, WORK_DEADLINE, self.ask_to_create(&name)).await
     }
 
-    async fn ask_to_create(&self) -> Result<String, bollard::errors::Error> {
-        let name = container_name(&self.keeper.site.config.owner, &self.keeper.instance);
-        let options = CreateContainerOptions { name: Some(name), ..CreateContainerOptions::default() };
+    async fn ask_to_create(&self, name: &str) -> Result<String, bollard::errors::Error> {
+        let options =
+            CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
         let docker = &self.keeper.site.engine.docker;
         Ok(docker.create_container(Some(options), self.order.body.clone()).await?.id)
     }
 
-    async fn remove_leftovers(&self) -> Result<(), RuntimeError> {
+    /// Whether the name can be had: who has it is ours, and removed, or is made or removed in this moment. A
+    /// foreign container keeps it.
+    async fn is_name_free(&self, name: &str) -> Result<bool, RuntimeError> {
         let (site, instance) = (&self.keeper.site, &self.keeper.instance);
-        for found in site.containers_of(instance).await? {
-            if found.presence == Presence::Running {
-                return Err(RuntimeError::StillThere { instance: instance.clone() });
-            }
-            containers::discard(&site.engine, &found.id).await?;
+        let Some(seen) = containers::inspect(&site.engine, name).await? else { return Ok(true) };
+        if !seen.is_owned_by(&site.config.owner) {
+            return Ok(false);
         }
-        Ok(())
+        if seen.exit.is_none() {
+            return Err(RuntimeError::StillThere { instance: instance.clone() });
+        }
+        containers::discard(&site.engine, &seen.id).await?;
+        Ok(true)
     }
 
     /// Attaches before the start, so that no word is lost; then starts.

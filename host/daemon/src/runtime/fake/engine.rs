@@ -55,7 +55,9 @@ impl FakeRuntime {
         let mut state = self.lock();
         let (contained, processes): (Vec<_>, Vec<_>) =
             state.runs.drain().partition(|(_, run)| run.contained.is_some());
-        processes.iter().for_each(|(_, run)| run.task.abort());
+        for (_, run) in processes {
+            run.task.abort();
+        }
         let kept: Vec<ServerName> = contained.iter().map(|(_, run)| run.server.clone()).collect();
         state.scripts.retain(|server, _| kept.contains(server));
         state.runs = contained.into_iter().map(|(id, run)| (id, Run { number: 0, ..run })).collect();
@@ -86,18 +88,24 @@ impl FakeRuntime {
         }
     }
 
-    /// The engine is back, mcpd is told, and of what ended meanwhile too.
+    /// The engine is back, and nobody is told.
+    pub(crate) fn come_back_unnoticed(&self) {
+        let mut state = self.lock();
+        (state.away, state.is_frozen) = (None, false);
+    }
+
+    /// The engine is back, and mcpd is told, of what ended meanwhile first.
     pub(crate) fn come_back(&self) {
         let missed = {
             let mut state = self.lock();
             (state.away, state.is_frozen) = (None, false);
             std::mem::take(&mut state.missed)
         };
-        let (kind, at) = (RuntimeKind::Docker, Timestamp::UNIX_EPOCH);
-        let _ = self.events.send(RuntimeEvent::Back { kind, at });
         for (instance, run, exit) in missed {
             self.tell(&instance, run, exit, "");
         }
+        let (kind, at) = (RuntimeKind::Docker, Timestamp::UNIX_EPOCH);
+        let _ = self.events.send(RuntimeEvent::Back { kind, at });
     }
 
     /// The attachment of a container ends, and the container runs on.
@@ -181,7 +189,7 @@ impl State {
 /// A run in a container, attached to.
 pub(super) fn started(run: u64, instance: &InstanceId, contained: &Contained) -> Started {
     let id = format!("container-of-{instance}");
-    let container = Container { id: id.clone(), image: "fake:1".to_owned(), port: contained.port };
+    let place = Container { id: id.clone(), image: "fake:1".to_owned(), port: contained.port };
     let streams = contained.attach();
-    Started { run, handle: Handle(id), pid: None, container: Some(container), streams }
+    Started { run, handle: Handle(id), pid: None, container: Some(place), streams }
 }

@@ -5,6 +5,7 @@ mod away;
 mod engine;
 mod own;
 mod place;
+mod private;
 mod relay;
 
 use super::conformance;

@@ -1,5 +1,6 @@
 //! What the runtime `docker` promises beyond the suite.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -72,12 +73,12 @@ async fn a_foreign_container_of_our_name_is_left_alone_and_named() {
 async fn a_leftover_of_ours_gives_way_to_the_next_start() {
     let Some(place) = Place::find() else { return };
     let subject = place.subject();
-    let (name, owner) = (place.name("left"), format!("mcpd.owner={}", place.owner));
-    let labels = ["--label", owner.as_str(), "--label", "mcpd.instance=left"];
+    let (name, label) = (place.name("left"), format!("mcpd.owner={}", place.owner));
+    let labels = ["--label", label.as_str(), "--label", "mcpd.instance=left"];
     let left =
         place.engine.docker(&[&["create", "--name", &name][..], &labels, &[IMAGE, "/bin/true"]].concat());
-    let owned = within(subject.runtime.adopt(&InstanceId::new("other"))).await;
-    assert!(matches!(owned, Ok(mcpd::runtime::Adoption::Nothing)), "{owned:?}");
+    let adoption = within(subject.runtime.adopt(&InstanceId::new("other"))).await;
+    assert!(matches!(adoption, Ok(mcpd::runtime::Adoption::Nothing)), "{adoption:?}");
     let owned = within(subject.runtime.list()).await.unwrap();
     assert_eq!(
         owned.iter().map(|owned| (owned.run, owned.presence)).collect::<Vec<_>>(),
@@ -190,14 +191,8 @@ async fn a_start_that_fails_says_why_in_the_engines_words_and_leaves_nothing() {
 #[tokio::test]
 async fn a_port_is_reached_on_loopback_over_a_network_that_is_made() {
     let Some(place) = Place::find() else { return };
-    let network = format!("mcpd-test-{}", place.owner);
-    let configured = || {
-        let mut config = place.config();
-        config.network.clone_from(&network);
-        config
-    };
     // Two at once want the network, which is made once.
-    let (one, two) = (subject(configured()), subject(configured()));
+    let (one, two) = (subject(place.networked()), subject(place.networked()));
     let listening = |subject: &crate::conformance::Subject, instance: &str| {
         let isolation = Isolation { port: Some(8080), ..Isolation::default() };
         StartRequest { isolation, ..subject.request(instance, "mkdir /www; exec httpd -f -p 8080 -h /bin") }
@@ -210,7 +205,8 @@ async fn a_port_is_reached_on_loopback_over_a_network_that_is_made() {
         )
     })
     .await;
-    let networks = place.engine.docker(&["network", "ls", "--filter", &format!("name={network}"), "-q"]);
+    let networks =
+        place.engine.docker(&["network", "ls", "--filter", &format!("name={}", place.network()), "-q"]);
     let mut reached = Vec::new();
     if let (Ok(one), Ok(other), Ok(two)) = &started {
         for started in [one, other, two] {
@@ -220,11 +216,14 @@ async fn a_port_is_reached_on_loopback_over_a_network_that_is_made() {
             reached.push(reach(address).await);
         }
     }
+    let third = subject(place.networked());
+    let adoption = within(third.runtime.adopt(&InstanceId::new("two"))).await.unwrap();
     for (subject, instance) in [(&one, "one"), (&one, "other"), (&two, "two")] {
         subject.stop(instance).await;
     }
-    place.engine.docker(&["network", "rm", &network]);
     assert_eq!(reached, [true; 3], "{started:?}");
+    let mcpd::runtime::Adoption::Running(adopted) = adoption else { panic!("{adoption:?}") };
+    assert_eq!(adopted.started.container, started.2.unwrap().container);
     assert_eq!(networks.lines().count(), 1);
 }
 
@@ -316,6 +315,50 @@ async fn what_ends_at_once_has_its_words_and_its_code() {
             subject.start("brief", &format!("echo out; echo {number} >&2; exit 3")).await;
         assert_eq!(exit(&mut events, &started).await, (Exit::Code(3), number.to_string()));
         assert_eq!(rest(&mut started).await, "out\n");
+    }
+}
+
+#[tokio::test]
+async fn values_of_the_environment_are_in_no_log() {
+    let Some(place) = Place::find() else { return };
+    let said = Said::default();
+    let writer = said.clone();
+    let log =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let _log = tracing::subscriber::set_default(log.finish());
+    let subject = place.subject();
+    let mut events = subject.runtime.subscribe();
+    let token = SecretValue::new("hunter22-hunter22".to_owned());
+    let request = |script: &str| StartRequest {
+        env: vec![("TOKEN".to_owned(), token.clone())],
+        secret_names: vec!["TOKEN".to_owned()],
+        redactor: mcpd_core::secret::Redactor::new([&token]),
+        ..subject.request("silent", script)
+    };
+    let started = subject.run(request("echo $TOKEN >&2; exit 1")).await;
+    let (_, words) = exit(&mut events, &started).await;
+    assert_eq!(words, mcpd_core::secret::MASK);
+    let _started = subject.run(request("cat")).await;
+    within(subject.runtime.leave(&InstanceId::new("silent"))).await.unwrap();
+    within(subject.runtime.adopt(&InstanceId::new("silent"))).await.unwrap();
+    subject.stop("silent").await;
+    let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+    assert!(said.contains("the container engine answers"), "{said}");
+    assert!(!said.contains("hunter22"), "{said}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
