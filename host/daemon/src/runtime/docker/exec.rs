@@ -24,6 +24,8 @@ const STEP_DEADLINE: Duration = Duration::from_secs(10);
 /// Keys that an engine takes from a terminal for itself, to leave the command alone. There is no way to have none, and
 /// those it has by itself are Control-P, which a shell needs, and Control-Q.
 const DETACH_KEYS: &str = r"ctrl-\,ctrl-^,ctrl-\,ctrl-^";
+/// How the words begin with which an engine says that a command was not started; they follow in one piece.
+const NOT_STARTED: &[u8] = b"OCI runtime exec failed";
 /// What is read of a terminal at once.
 const READ_BYTES: usize = 16 << 10;
 /// How often an engine is asked whether a command has ended whose streams have, and how long it may take to
@@ -123,6 +125,8 @@ impl Terminal for NoTerminal {
 struct Output {
     read: OwnedReadHalf,
     form: Form,
+    /// Whether something was said already.
+    is_begun: bool,
 }
 
 enum Form {
@@ -134,11 +138,11 @@ enum Form {
 
 impl Output {
     fn terminal(read: OwnedReadHalf, early: &[u8]) -> Self {
-        Self { read, form: Form::Terminal(BytesMut::from(early)) }
+        Self { read, form: Form::Terminal(BytesMut::from(early)), is_begun: false }
     }
 
     fn plain(read: OwnedReadHalf, early: &[u8]) -> Self {
-        Self { read, form: Form::Plain(Frames::new(early)) }
+        Self { read, form: Form::Plain(Frames::new(early)), is_begun: false }
     }
 
     fn events(self, running: Running) -> BoxStream<'static, ExecEvent> {
@@ -182,15 +186,20 @@ impl Output {
         }
     }
 
-    /// A piece that was read already.
+    /// A piece that was read already. An engine that cannot start the command says so where the command would speak, and
+    /// on stdout; for a person that is no data.
     fn taken(&mut self) -> Result<Option<ExecEvent>, ExecEvent> {
         match &mut self.form {
             Form::Terminal(buffer) => {
                 Ok((!buffer.is_empty()).then(|| ExecEvent::Stdout(buffer.split().freeze())))
             }
             Form::Plain(frames) => match frames.next() {
-                Ok(Some((Channel::Stdout, piece))) => Ok(Some(ExecEvent::Stdout(piece))),
-                Ok(Some((Channel::Stderr, piece))) => Ok(Some(ExecEvent::Stderr(piece))),
+                Ok(Some((channel, piece))) => {
+                    let is_first = !std::mem::replace(&mut self.is_begun, true);
+                    let is_engine = is_first && piece.starts_with(NOT_STARTED);
+                    let is_stdout = channel == Channel::Stdout && !is_engine;
+                    Ok(Some(if is_stdout { ExecEvent::Stdout(piece) } else { ExecEvent::Stderr(piece) }))
+                }
                 Ok(None) => Ok(None),
                 Err(error) => Err(ExecEvent::Lost(error.to_string())),
             },

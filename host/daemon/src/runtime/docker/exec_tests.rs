@@ -89,7 +89,12 @@ async fn a_program_that_is_not_there_ends_in_the_engines_words() {
     let request = ExecRequest { command: words(&["/bin/nothing", "secret-argument"]), ..shell("") };
     let said = match exec(&docker, &container.id, request).await {
         Err(refused) => refused.to_string(),
-        Ok(run) => format!("{:?}", all(run.output).await),
+        Ok(run) => {
+            let (stdout, stderr, end) = all(run.output).await;
+            assert_eq!(stdout, "", "words of the engine are no data");
+            assert!(matches!(end, ExecEvent::Exited(126 | 127)), "{end:?}");
+            stderr
+        }
     };
     assert!(said.contains("no such file or directory"), "{said}");
     assert!(!said.contains("secret-argument"), "{said}");
