@@ -33,26 +33,18 @@ const READ_BYTES: usize = 16 << 10;
 const ENDED_POLL: Duration = Duration::from_millis(20);
 const ENDED_POLLS_MAX: u32 = 100;
 
-/// Runs the command, and returns when it runs. It is not ended by the drop of what this gives: an engine has no way
-/// to end one, but its streams close and a terminal hangs up.
+/// Runs the command, and returns once the engine has its streams open. The drop of what this gives closes them, which ends
+/// what reads its stdin; an engine has no way to end the rest.
 pub(super) async fn exec(
     docker: &Docker,
     container_id: &str,
     request: ExecRequest,
 ) -> Result<Exec, RuntimeError> {
-    let doing =
-        format!("run {:?} in container {container_id}", request.command.first().map_or("", String::as_str));
-    let ExecRequest { command, tty, input } = request;
-    let config = ExecConfig {
-        attach_stdin: Some(input == Input::Open),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        tty: Some(tty.is_some()),
-        detach_keys: Some(DETACH_KEYS.to_owned()),
-        cmd: Some(command),
-        ..ExecConfig::default()
-    };
-    let id = within(docker, &doing, STEP_DEADLINE, docker.create_exec(container_id, config)).await?.id;
+    let program = request.command.first().map_or("", String::as_str);
+    let doing = format!("run {program:?} in container {container_id}");
+    let ExecRequest { tty, input, .. } = request;
+    let created = docker.create_exec(container_id, config(request));
+    let id = within(docker, &doing, STEP_DEADLINE, created).await?.id;
     let path = format!("/exec/{id}/start");
     let body = json!({"Detach": false, "Tty": tty.is_some()}).to_string();
     let hijacked = within(docker, &doing, STEP_DEADLINE, socket::hijack(docker, &path, body)).await?;
@@ -61,18 +53,35 @@ pub(super) async fn exec(
         // A command that has ended already has no terminal to size.
         let _ = running.resize(size).await;
     }
+    Ok(assemble(hijacked, running, tty, input))
+}
+
+fn config(request: ExecRequest) -> ExecConfig {
+    ExecConfig {
+        attach_stdin: Some(request.input == Input::Open),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(request.tty.is_some()),
+        // Engines of today take the size here; older ones do not look at it.
+        console_size: request.tty.map(|size| vec![size.rows.into(), size.columns.into()]),
+        detach_keys: Some(DETACH_KEYS.to_owned()),
+        cmd: Some(request.command),
+        ..ExecConfig::default()
+    }
+}
+
+fn assemble(hijacked: Hijacked, running: Running, tty: Option<TtySize>, input: Input) -> Exec {
     let Hijacked { read, write, early } = hijacked;
     let stdin: Box<dyn AsyncWrite + Send + Unpin> = match input {
         Input::Open => Box::new(write),
         Input::Closed => Box::new(tokio::io::sink()),
     };
-    let output = match tty {
-        Some(_) => Output::terminal(read, &early),
-        None => Output::plain(read, &early),
+    let (output, terminal): (_, Box<dyn Terminal>) = if tty.is_some() {
+        (Output::terminal(read, &early), Box::new(running.clone()))
+    } else {
+        (Output::plain(read, &early), Box::new(NoTerminal))
     };
-    let terminal: Box<dyn Terminal> =
-        if tty.is_some() { Box::new(running.clone()) } else { Box::new(NoTerminal) };
-    Ok(Exec { stdin, output: output.events(running), terminal })
+    Exec { stdin, output: output.events(running), terminal }
 }
 
 /// A command of the engine.
