@@ -134,15 +134,19 @@ impl DockerRuntime {
         containers::discard(engine, &found.id).await
     }
 
+    /// What belongs to no instance is removed; what belongs to one makes the engine needed.
     async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<(), RuntimeError> {
         let found = self.site.containers().await?;
         let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
         let (kept, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(is_known);
+        if !kept.is_empty() {
+            self.need().await?;
+        }
         for orphan in orphans {
             containers::discard(&self.site.engine, &orphan.id).await?;
             report.ended.push(orphan.instance);
         }
-        if kept.is_empty() { Ok(()) } else { self.need().await }
+        Ok(())
     }
 
     fn owned(&self, found: Found) -> Owned {
