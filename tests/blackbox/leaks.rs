@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Daemon, Launch, Place, SOON, hostile, id, message, secret, secret_env, until, with};
 
 /// Nothing else on this machine holds it.
-const CANARY: &str = "c4n4ry-7f3a/9b2e+51d0=66c8";
+pub(crate) const CANARY: &str = "c4n4ry-7f3a/9b2e+51d0=66c8";
 
 /// Prints its token, answers with it, and fails with it, in each form it may come in.
 const BLABBER: &str = r#"
@@ -61,7 +61,7 @@ fn blabber() -> Value {
 }
 
 /// Fails where the secret is in `text`, plain or in a form that gives it away.
-fn clean(what: &str, text: &str) {
+pub(crate) fn clean(what: &str, text: &str) {
     let forms = [CANARY.to_owned(), BASE64_STANDARD.encode(CANARY), url_encoded(CANARY)];
     for form in forms {
         assert!(!text.contains(&form), "{what} holds the secret as {form}: {}", around(text, &form));
@@ -90,7 +90,7 @@ async fn the_client_gets_what_the_server_said(daemon: &Daemon, instance: &str) {
     }
 }
 
-async fn nothing_that_mcpd_shows_holds_it(daemon: &Daemon, instance: &str) {
+pub(crate) async fn nothing_that_mcpd_shows_holds_it(daemon: &Daemon, instance: &str) {
     let own = format!("/instances/{instance}");
     let (checks, logs) = (format!("{own}/checks"), format!("{own}/logs"));
     let paths = [
@@ -122,7 +122,7 @@ fn no_command_line_holds_it(daemon: &Daemon) {
     }
 }
 
-fn nothing_on_disk_holds_it(daemon: &Daemon) {
+pub(crate) fn nothing_on_disk_holds_it(daemon: &Daemon) {
     let files = files(&daemon.place.data());
     assert!(files.iter().any(|file| file.ends_with("mcpd.db")), "{files:?}");
     for file in &files {

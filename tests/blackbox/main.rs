@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod crash;
+mod docker;
 mod habits;
 mod harness;
 mod hostile;

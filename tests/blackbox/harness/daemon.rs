@@ -27,6 +27,7 @@ const ANNOUNCEMENT: &str = "listening on ";
 #[derive(Default)]
 pub(crate) struct Launch {
     arguments: Vec<OsString>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Launch {
@@ -41,6 +42,12 @@ impl Launch {
 
     pub(crate) fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// A variable of its environment, which has none of ours else.
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -71,6 +78,10 @@ impl Launch {
             }
         }
         command.env("TMPDIR", place.path().join("tmp")).env("XDG_CONFIG_HOME", place.path().join("home"));
+        if let Some(dock) = place.find_dock() {
+            command.env("DOCKER_HOST", dock.engine.host()).env("MCPD_MCP_NETWORK", &dock.network);
+        }
+        command.envs(self.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         Daemon {

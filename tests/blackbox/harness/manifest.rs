@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::dock::Dock;
 use super::program::hostile_server;
 
 /// A server that is the fixture in the mode that these words say, checked often by its tool `echo`.
@@ -11,6 +12,15 @@ pub(crate) fn hostile(name: &str, mode: &str) -> Value {
     json!({
         "kind": "server", "name": name, "command": command,
         "healthCheck": { "tool": "echo", "arguments": { "text": "hello" }, "intervalSeconds": 0.5, "timeoutSeconds": 2 },
+    })
+}
+
+/// A server that is the static one in a container, checked often by its tool `whoami`, which needs a token.
+pub(crate) fn contained(name: &str, dock: &Dock) -> Value {
+    json!({
+        "kind": "server", "name": name, "dockerImage": dock.image.name,
+        "env": [{ "name": "TOKEN", "value": "a-token-of-no-secret" }],
+        "healthCheck": { "tool": "whoami", "intervalSeconds": 0.5, "timeoutSeconds": 2 },
     })
 }
 

@@ -8,6 +8,8 @@ use std::{fs, thread};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use super::dock::Dock;
+use super::engine::Engine;
 use super::process::Process;
 
 /// How long a guardian whose mcpd was killed may take: 2 s, TERM, 5 s, KILL, on a busy machine.
@@ -18,15 +20,30 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// from one of them names it in its environment, because `TMPDIR` is passed on: so all of them are found.
 pub(crate) struct Place {
     folder: TempDir,
+    dock: Option<Dock>,
 }
 
 impl Place {
     pub(crate) fn new() -> Arc<Self> {
+        Self::with(None)
+    }
+
+    /// One whose daemons run containers in the engine of this machine; where there is none, the test is skipped.
+    pub(crate) fn docked() -> Option<Arc<Self>> {
+        Engine::find().map(|engine| Self::on(&engine))
+    }
+
+    /// One whose daemons run containers in this engine.
+    pub(crate) fn on(engine: &Engine) -> Arc<Self> {
+        Self::with(Some(Dock::new(engine)))
+    }
+
+    fn with(dock: Option<Dock>) -> Arc<Self> {
         let folder = tempfile::Builder::new().prefix("mcpd-test-").tempdir().unwrap();
         for name in ["home", "tmp"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Arc::new(Self { folder })
+        Arc::new(Self { folder, dock })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -35,6 +52,18 @@ impl Place {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.path().join("data")
+    }
+
+    /// Where its containers lie.
+    ///
+    /// # Panics
+    /// Where it was made without an engine.
+    pub(crate) fn dock(&self) -> &Dock {
+        self.find_dock().unwrap()
+    }
+
+    pub(super) fn find_dock(&self) -> Option<&Dock> {
+        self.dock.as_ref()
     }
 
     /// Every process that comes from a daemon of this place, those daemons too.

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Names what has to be there: a comma list of `node`, `python`. CI sets it, so that nothing is skipped there.
+/// Names what has to be there: a comma list of `node`, `python`, `docker`. CI sets it, so that nothing is skipped there.
 const REQUIRE: &str = "MCPD_TEST_REQUIRE";
 
 /// The checkout.
@@ -30,18 +30,28 @@ pub(crate) fn hostile_server() -> PathBuf {
 ///
 /// # Panics
 /// Where it is not there and has to be.
-#[expect(clippy::disallowed_methods, reason = "what has to be there is a matter of the machine")]
 pub(crate) fn is_skipped(program: &str, what: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let required = std::env::var(REQUIRE).unwrap_or_default();
-    assert!(
-        is_there || !required.split(',').any(|word| word == what),
-        "{program} is not there, {REQUIRE} wants it"
-    );
-    if !is_there {
-        // Written past the capture of the test runner, which shows nothing of a test that passes.
-        let _ = writeln!(std::io::stderr(), "skipped: {program} is not there");
+    let is_missing = !has_program(program);
+    if is_missing {
+        skipped(&format!("{program} is not there"), what);
     }
-    !is_there
+    is_missing
+}
+
+/// Whether it is on `PATH`.
+pub(crate) fn has_program(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Says that a test is left out, and why.
+///
+/// # Panics
+/// Where `what` has to be there.
+#[expect(clippy::disallowed_methods, reason = "what has to be there is a matter of the machine")]
+pub(crate) fn skipped(reason: &str, what: &str) {
+    let required = std::env::var(REQUIRE).unwrap_or_default();
+    assert!(!required.split(',').any(|word| word == what), "{reason}, {REQUIRE} wants it");
+    // Written past the capture of the test runner, which shows nothing of a test that passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }

@@ -134,19 +134,15 @@ impl DockerRuntime {
         containers::discard(engine, &found.id).await
     }
 
-    /// What belongs to no instance is removed; what belongs to one makes the engine needed.
-    async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<(), RuntimeError> {
-        let found = self.site.containers().await?;
+    /// Removes our containers of instances that nobody knows; how many there are of those that are known.
+    async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<usize, RuntimeError> {
         let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
-        let (kept, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(is_known);
-        if !kept.is_empty() {
-            self.need().await?;
+        let (kept, unknown): (Vec<_>, Vec<_>) = self.site.containers().await?.into_iter().partition(is_known);
+        for found in unknown {
+            containers::discard(&self.site.engine, &found.id).await?;
+            report.ended.push(found.instance);
         }
-        for orphan in orphans {
-            containers::discard(&self.site.engine, &orphan.id).await?;
-            report.ended.push(orphan.instance);
-        }
-        Ok(())
+        Ok(kept.len())
     }
 
     fn owned(&self, found: Found) -> Owned {
@@ -167,9 +163,16 @@ impl Runtime for DockerRuntime {
             return Ok(SweepReport::default());
         }
         let mut report = SweepReport::default();
-        if let Err(error) = self.remove_unknown(&known, &mut report).await {
-            // What is left is found by the scan.
-            tracing::warn!(%error, "containers that nobody wants may be left for now");
+        let is_needed = match self.remove_unknown(&known, &mut report).await {
+            Ok(kept) => kept > 0,
+            Err(error) => {
+                // What is left is found by the scan.
+                tracing::warn!(%error, "containers that nobody wants may be left for now");
+                true
+            }
+        };
+        if is_needed && let Err(error) = self.need().await {
+            tracing::debug!(%error, "the container engine went away at the start");
         }
         Ok(report)
     }
