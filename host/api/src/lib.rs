@@ -5,6 +5,7 @@
 //! opens a file or knows the time.
 
 pub mod bounds;
+pub mod exec;
 pub mod manifest;
 mod mistakes;
 pub mod patch;

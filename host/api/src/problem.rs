@@ -150,6 +150,11 @@ codes! {
     /// A check where the manifest says that there are none.
     ChecksDisabled = "checks_disabled", 409, "The checks are disabled",
         "take healthCheck.disabled out of the manifest and apply it";
+    /// A command for an instance that is a process of the host.
+    NotInAContainer = "not_in_a_container", 409, "The instance is not in a container",
+        "commands are run in containers only; a process of this host is reached from a shell of this host";
+    /// A command that the engine did not start, in its words.
+    CommandNotStarted = "command_not_started", 409, "The command could not be started", "";
     /// `If-Match` names another version.
     VersionMismatch = "version_mismatch", 412, "It was changed in the meantime",
         "read it again and repeat the change";
@@ -170,6 +175,9 @@ codes! {
     /// A secret whose backend cannot be written to.
     BackendReadOnly = "backend_read_only", 422, "The secret backend cannot be written to",
         "leave `data` out and put the value where the backend reads it";
+    /// A request that has to become a connection of its own, and did not ask for that.
+    UpgradeRequired = "upgrade_required", 426, "The connection has to be upgraded",
+        "send `Connection: Upgrade` and `Upgrade: mcpd-exec/1` over HTTP/1.1, or use `mcpctl exec`";
     /// Too many requests, or too many calls in flight.
     TooManyRequests = "too_many_requests", 429, "Too many requests", "";
     /// A mistake of mcpd.

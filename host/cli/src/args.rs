@@ -15,7 +15,7 @@ The daemon is the first one named by: --url and --token, MCPD_URL and MCPD_TOKEN
 configuration (mcpctl config), the data folder of a daemon of the same user.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 daemon not reachable, 6 the wait \
-timed out or the check did not pass.
+timed out or the check did not pass; exec ends with the code of its command.
 
 Examples:
   mcpctl apply -f examples/quickstart.yaml
@@ -44,6 +44,8 @@ pub(crate) enum Verb {
     Why(verbs::why::Args),
     /// Show what an instance printed
     Logs(verbs::logs::Args),
+    /// Run a command in the container of an instance
+    Exec(verbs::exec::Args),
     /// Check an instance now and show each call
     Check(verbs::check::Args),
     /// Call a tool of a server through its live connection

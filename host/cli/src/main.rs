@@ -8,6 +8,7 @@ mod output;
 mod resource;
 mod selector;
 mod target;
+mod terminal;
 mod trouble;
 mod verbs;
 
@@ -47,6 +48,7 @@ async fn run(cli: Cli, environment: &Environment) -> Done {
         Verb::Describe(args) => verbs::describe::run(args, &session()?).await,
         Verb::Why(args) => verbs::why::run(args, &session()?).await,
         Verb::Logs(args) => verbs::logs::run(args, &session()?).await,
+        Verb::Exec(args) => verbs::exec::run(args, &session()?).await,
         Verb::Check(args) => verbs::check::run(args, &session()?).await,
         Verb::Call(args) => verbs::call::run(args, &session()?).await,
         Verb::Tools(args) => verbs::tools::run(args, &session()?).await,

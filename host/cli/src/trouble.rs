@@ -46,6 +46,9 @@ pub(crate) enum Trouble {
     /// The call or an apply failed; the words were printed already.
     #[error("")]
     Said,
+    /// The command that was run ended with this code, and said all there is to say.
+    #[error("")]
+    Ended(i64),
     /// The answer is too large or not what this client understands.
     #[error("{0}")]
     BadAnswer(String),
@@ -81,6 +84,7 @@ impl Trouble {
             Self::Usage(_) => WRONG_USAGE,
             Self::NotFound(_) => NOT_FOUND,
             Self::NotPassed(_) => NOT_PASSED,
+            Self::Ended(code) => u8::try_from(*code).unwrap_or(FAILED),
             Self::Manifests(_) | Self::Said | Self::BadAnswer(_) | Self::Io { .. } => FAILED,
         })
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use mcpd_api::manifest::Launch;
 use mcpd_api::view::PartView;
 use mcpd_core::check::CheckRecord;
+use mcpd_core::event::EventDraft;
 use mcpd_core::instance::Instance;
 use mcpd_core::name::InstanceId;
 use mcpd_core::time::between;
@@ -21,11 +22,12 @@ use serde_json::value::RawValue;
 use crate::checks::{Checks, NotChecked};
 use crate::clock::Clock;
 use crate::driver::Fleet;
-use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan, NotWritten};
+use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan, NotExecuted, NotWritten};
+use crate::http::shown;
 use crate::metrics::{Census, CensusEntry, Metrics};
 use crate::router::{RouteError, Router};
 use crate::runtime::auto::Packages;
-use crate::runtime::{self, Attempt, LogLine, Runtime, Sight};
+use crate::runtime::{self, Attempt, Exec, ExecRequest, LogLine, Runtime, Sight};
 use crate::secrets::withheld_prefixes;
 use crate::state::{Board, Cell, DesiredError, ServerCell};
 use crate::store::{ServerRow, Store};
@@ -137,6 +139,19 @@ impl Engine for Works {
             Err(runtime::RuntimeError::UnknownInstance { .. }) => Ok(stream::empty().boxed()),
             Err(error) => Err(LogError { instance: instance.clone(), reason: error.to_string() }),
         }
+    }
+
+    async fn exec(&self, cell: &Arc<Cell>, request: ExecRequest) -> Result<Exec, NotExecuted> {
+        if cell.read(|instance| instance.running().is_none()) {
+            let status = cell.read(Instance::status);
+            return Err(NotExecuted::NotRunning { instance: cell.id.clone(), status });
+        }
+        // Never its arguments: a person may have typed a secret.
+        let program = cell.redactor().mask_owned(shown(request.command.first().map_or("", String::as_str)));
+        let exec = self.runtime.exec(&cell.id, request).await?;
+        self.fleet
+            .tell(cell, EventDraft::normal("Exec", format!("A person runs {program} in the container")));
+        Ok(exec)
     }
 
     fn containers(&self) -> Containers {

@@ -5,10 +5,11 @@ mod stream;
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, RequestBuilder, Response, redirect};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Upgraded, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
 use crate::trouble::{Done, Trouble};
@@ -19,6 +20,10 @@ pub(crate) use stream::{Follow, Lines};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a request that only reads or writes the daemon's store.
 pub(crate) const QUICK: Duration = Duration::from_secs(30);
+/// For the steps before a connection is taken over: each of those of mcpd has a deadline of its own.
+const UPGRADE_DEADLINE: Duration = Duration::from_mins(1);
+/// The words for a deadline that passed.
+const NO_ANSWER: &str = "no answer in time";
 /// To notice on a silent stream that the daemon's machine is gone.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -85,6 +90,29 @@ impl Client {
         Ok(Lines::new(response, self.base.clone()))
     }
 
+    /// Makes the connection of a request one of another protocol.
+    pub(crate) async fn upgrade(
+        &self,
+        path: &str,
+        protocol: &str,
+        body: &(impl Serialize + ?Sized),
+    ) -> Done<Upgraded> {
+        let request = self.request(Method::POST, path).json(body);
+        let request = request.header(CONNECTION, "Upgrade").header(UPGRADE, protocol);
+        let unheard = |_| Trouble::Unreachable { url: self.base.clone(), cause: NO_ANSWER.to_owned() };
+        let response = timeout(UPGRADE_DEADLINE, request.send()).await.map_err(unheard)?;
+        let response = response.map_err(|error| unreachable(&self.base, &error))?;
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => {
+                response.upgrade().await.map_err(|error| unreachable(&self.base, &error))
+            }
+            status if status.is_success() => {
+                Err(Trouble::BadAnswer(format!("{} answered {status} and did not upgrade", self.base)))
+            }
+            _ => Err(problem_of(response, &self.base).await),
+        }
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}/api/v1{path}", self.base))
     }
@@ -133,6 +161,6 @@ pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Trouble {
     let innermost = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
         .last()
         .map_or_else(String::new, ToString::to_string);
-    let cause = if error.is_timeout() { "no answer in time".to_owned() } else { innermost };
+    let cause = if error.is_timeout() { NO_ANSWER.to_owned() } else { innermost };
     Trouble::Unreachable { url: url.to_owned(), cause }
 }

@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod events;
+pub(crate) mod exec;
 pub(crate) mod get;
 pub(crate) mod logs;
 mod manifests;

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
 use jiff::{SignedDuration, Timestamp};
+use mcpd_api::exec::{ExecEnd, Frame, Frames};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -31,6 +35,7 @@ pub(crate) struct Asked {
 #[derive(Default)]
 struct Shared {
     answers: HashMap<String, (u16, &'static str, String)>,
+    commands: HashMap<String, Vec<Frame>>,
     asked: Vec<Asked>,
 }
 
@@ -61,31 +66,41 @@ impl Fake {
         self.answer(line, 200, "text/plain", body.to_owned())
     }
 
+    /// Runs a command that says these frames, and then each piece of its stdin in capitals. It ends with code 7 when its
+    /// stdin is closed or an empty line comes.
+    pub(crate) fn command(&self, line: &str, frames: Vec<Frame>) -> &Self {
+        self.shared.lock().unwrap().commands.insert(below_api(line), frames);
+        self
+    }
+
     /// What it was asked so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.shared.lock().unwrap().asked.clone()
     }
 
     fn answer(&self, line: &str, status: u16, media_type: &'static str, body: String) -> &Self {
-        let (method, path) = line.split_once(' ').unwrap();
-        let line = format!("{method} /api/v1{path}");
-        self.shared.lock().unwrap().answers.insert(line, (status, media_type, body));
+        self.shared.lock().unwrap().answers.insert(below_api(line), (status, media_type, body));
         self
     }
 }
 
-async fn answer(
-    State(shared): State<Arc<Mutex<Shared>>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let line = format!("{method} {uri}");
-    let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
-    let mut shared = shared.lock().unwrap();
+fn below_api(line: &str) -> String {
+    let (method, path) = line.split_once(' ').unwrap();
+    format!("{method} /api/v1{path}")
+}
+
+async fn answer(State(shared): State<Arc<Mutex<Shared>>>, mut request: Request) -> Response {
+    let line = format!("{} {}", request.method(), request.uri());
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
     let body = String::from_utf8(body.to_vec()).unwrap();
+    let mut shared = shared.lock().unwrap();
     shared.asked.push(Asked { line: line.clone(), authorization, body });
+    if let Some(frames) = shared.commands.get(&line) {
+        return run(upgrade.unwrap(), frames.clone());
+    }
     match shared.answers.get(&line) {
         Some((status, media_type, body)) => {
             let status = StatusCode::from_u16(*status).unwrap();
@@ -93,6 +108,52 @@ async fn answer(
         }
         None => (StatusCode::NOT_FOUND, not_there(&line)).into_response(),
     }
+}
+
+fn run(upgrade: OnUpgrade, frames: Vec<Frame>) -> Response {
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let mut connection = TokioIo::new(upgrade.await.unwrap());
+        for frame in frames {
+            say(&mut connection, &frame).await;
+        }
+        let _ = echo(&mut connection).await;
+    });
+    task.detach_all();
+    let headers = [(header::CONNECTION, "Upgrade"), (header::UPGRADE, mcpd_api::exec::PROTOCOL)];
+    (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+}
+
+async fn echo(connection: &mut TokioIo<Upgraded>) -> Option<()> {
+    let mut frames = Frames::default();
+    let mut chunk = [0; 1024];
+    loop {
+        while let Some(frame) = frames.next_frame().unwrap() {
+            let answer = match frame {
+                Frame::Stdin(data) if matches!(&data[..], b"\n" | b"\r") => END,
+                Frame::Stdin(data) => Frame::Stdout(data.to_ascii_uppercase()),
+                Frame::Resize(size) => Frame::Stdout(format!("{}x{};", size.columns, size.rows).into()),
+                _ => END,
+            };
+            say(connection, &answer).await;
+            if answer == END {
+                return None;
+            }
+        }
+        match connection.read(&mut chunk).await.ok()? {
+            0 => return None,
+            count => frames.push(&chunk[..count]),
+        }
+    }
+}
+
+/// How the command of a fake ends.
+pub(crate) const END: Frame = Frame::End(ExecEnd::ExitCode(7));
+
+async fn say(connection: &mut TokioIo<Upgraded>, frame: &Frame) {
+    let mut bytes = Vec::new();
+    frame.write_to(&mut bytes);
+    let _ = connection.write_all(&bytes).await;
 }
 
 fn not_there(line: &str) -> String {

@@ -7,6 +7,7 @@ mod apply;
 mod calls;
 mod contexts;
 mod errors;
+mod exec;
 mod fake;
 mod following;
 mod reading;

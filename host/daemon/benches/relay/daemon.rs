@@ -13,7 +13,8 @@ pub(crate) const MCPD: &str = env!("CARGO_BIN_EXE_mcpd");
 /// The name of the server.
 pub(crate) const SERVER: &str = "bench";
 
-const MANIFEST: &str =
+/// The server as a process of the host.
+pub(crate) const PROCESS: &str =
     r#"[{"kind":"server","name":"bench","command":["mcpd","demo-server"],"healthCheck":{"tool":"whoami"}}]"#;
 /// How often readiness is asked for, and how many times: 30 s in all.
 const POLL: Duration = Duration::from_millis(100);
@@ -30,18 +31,20 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a daemon in a folder of its own, with one server, and waits until that is Ready.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts a daemon in a folder of its own, with one server, and waits until that is Ready. Containers are in
+    /// `network`, and outlive the daemon.
+    pub(crate) fn start(manifest: &str, network: &str) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut process = program(MCPD)
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "error", "--data-dir"])
             .arg(folder.path())
+            .env("MCPD_MCP_NETWORK", network)
             .stderr(Stdio::piped())
             .spawn()?;
         let address = listening(&mut process)?;
         let token = fs::read_to_string(folder.path().join("admin.token"))?.trim().to_owned();
         let daemon = Self { address, token, process, _folder: folder };
-        daemon.status_of("POST", "/api/v1/apply", MANIFEST)?;
+        daemon.status_of("POST", "/api/v1/apply", manifest)?;
         for _ in 0..POLLS_MAX {
             if daemon.status_of("GET", &format!("/api/v1/servers/{SERVER}/health"), "")? == 200 {
                 return Ok(daemon);
@@ -109,6 +112,6 @@ fn listening(process: &mut Child) -> io::Result<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark of programs has to start them")]
-fn program(path: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
+pub(crate) fn program(path: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
     std::process::Command::new(path)
 }

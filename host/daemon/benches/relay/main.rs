@@ -2,9 +2,11 @@
 //!
 //! `cargo bench -p mcpd --bench relay`. The server is `mcpd demo-server` in a process of its own, and every call is
 //! a `tools/call` of its `echo`. From the inside out: the pipe alone, the live connection over it, the HTTP API of
-//! a whole daemon, and `mcpctl call` with its own start (once `cargo build --release -p mcpctl` has been run).
+//! a whole daemon, and `mcpctl call` with its own start (once `cargo build --release -p mcpctl` has been run). Then the
+//! connection and the HTTP API again, with the server in a container, where an engine answers.
 //! After the averages come the percentiles of the HTTP API, for means hide what the slowest call waits for.
 
+mod container;
 mod daemon;
 mod http;
 mod percentiles;
@@ -15,6 +17,7 @@ use std::io;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use tokio::runtime::Runtime;
 
+use crate::container::Dock;
 use crate::daemon::Daemon;
 
 /// The tool call that all ways carry.
@@ -29,13 +32,17 @@ fn main() -> io::Result<()> {
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("relay");
     pipes(&mut group, &runtime);
-    let daemon = Daemon::start()?;
-    through_http(&mut group, &runtime, &daemon);
+    let daemon = Daemon::start(daemon::PROCESS, "none")?;
+    through_http(&mut group, &runtime, &daemon, "http");
+    let contained = through_container(&mut group, &runtime)?;
     through_mcpctl(&mut group, &daemon);
     group.finish();
     criterion.final_summary();
     if std::env::args().any(|argument| argument == "--bench") {
-        percentiles::print(&runtime, &daemon);
+        percentiles::print(&runtime, &daemon, "http");
+        if let Some((daemon, _dock)) = &contained {
+            percentiles::print(&runtime, daemon, "container-http");
+        }
     }
     Ok(())
 }
@@ -58,13 +65,39 @@ fn pipes(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime) {
     });
 }
 
-fn through_http(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, daemon: &Daemon) {
-    for (name, callers) in [("http", 1), ("http-16", CALLERS)] {
+fn through_http(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, daemon: &Daemon, way: &str) {
+    for (name, callers) in [(way.to_owned(), 1), (format!("{way}-16"), CALLERS)] {
         group.throughput(Throughput::Elements(callers as u64));
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|count| runtime.block_on(http::calls(daemon, callers, count)));
         });
     }
+}
+
+/// The daemon with its server in a container, where an engine answers. It is to be dropped before what it runs in.
+#[expect(clippy::print_stderr, reason = "a benchmark talks to who runs it")]
+fn through_container(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    runtime: &Runtime,
+) -> io::Result<Option<(Daemon, Dock)>> {
+    let dock = match Dock::new() {
+        Ok(dock) => dock,
+        Err(error) => {
+            eprintln!("relay/container is left out: no container engine: {error}");
+            return Ok(None);
+        }
+    };
+    let (connection, kept) = runtime.block_on(dock.connect());
+    for (name, callers) in [("container", 1), ("container-16", CALLERS)] {
+        group.throughput(Throughput::Elements(callers as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| runtime.block_on(pipe::calls(&connection, callers, count)));
+        });
+    }
+    drop((connection, kept));
+    let daemon = Daemon::start(&dock.manifest(), dock.network())?;
+    through_http(group, runtime, &daemon, "container-http");
+    Ok(Some((daemon, dock)))
 }
 
 #[expect(clippy::print_stderr, reason = "a benchmark talks to who runs it")]

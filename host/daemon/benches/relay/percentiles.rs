@@ -15,16 +15,16 @@ const SPAN: Duration = Duration::from_secs(5);
 /// Below this many of them a hundredth says nothing.
 const CALLS_MIN: usize = 1000;
 
-/// Prints calls per second and percentiles of the HTTP API, for one caller and for many.
+/// Prints calls per second and percentiles of the HTTP API, for one caller and for many; `way` names the server's.
 #[expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
-pub(crate) fn print(runtime: &Runtime, daemon: &Daemon) {
+pub(crate) fn print(runtime: &Runtime, daemon: &Daemon, way: &str) {
     for callers in [1, CALLERS] {
         let mut times = runtime.block_on(measure(daemon, callers));
         assert!(times.len() > CALLS_MIN, "only {} calls in {SPAN:?}", times.len());
         times.sort_unstable();
         let rate = times.len() as u64 / SPAN.as_secs();
         let (half, most) = (times[times.len() / 2], times[times.len() / 100 * 99]);
-        println!("relay/http, {callers} callers: {rate}/s, p50 {half:?}, p99 {most:?}");
+        println!("relay/{way}, {callers} callers: {rate}/s, p50 {half:?}, p99 {most:?}");
     }
 }
 

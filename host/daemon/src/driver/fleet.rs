@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use mcpd_core::event::EventDraft;
 use mcpd_core::instance::{AfterStop, Count, Instance, Moment};
 use mcpd_core::name::ServerName;
 
@@ -111,6 +112,14 @@ impl Fleet {
         let is_kept = self.context.change_safely(cell, leave).await;
         self.context.ring(cell.server.as_str());
         is_kept
+    }
+
+    /// Something was done to the instance that people should find among its events.
+    pub fn tell(&self, cell: &Arc<Cell>, event: EventDraft) {
+        self.context.change(cell, |mut instance, moment| {
+            instance.events.push(event, moment.now);
+            instance
+        });
     }
 
     /// The server is to be deleted, which is written already, and a person does not want to wait until its

@@ -17,8 +17,8 @@ use thiserror::Error;
 
 use crate::checks::NotChecked;
 use crate::router::RouteError;
-use crate::runtime::Sight;
 use crate::runtime::auto::Packages;
+use crate::runtime::{Exec, ExecRequest, RuntimeError, Sight};
 use crate::state::{Cell, DesiredError, ServerCell};
 use crate::store::ServerRow;
 
@@ -74,6 +74,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
         instance: &InstanceId,
         query: LogQuery,
     ) -> Result<BoxStream<'static, String>, LogError>;
+
+    /// Runs a command beside the server of the instance, for a person.
+    async fn exec(&self, cell: &Arc<Cell>, request: ExecRequest) -> Result<Exec, NotExecuted>;
 
     /// What can be run in containers; asks nobody.
     fn containers(&self) -> Containers;
@@ -132,4 +135,20 @@ pub struct LogError {
     pub instance: InstanceId,
     /// The runtime's words.
     pub reason: String,
+}
+
+/// Why no command runs.
+#[derive(Debug, Error)]
+pub enum NotExecuted {
+    /// There is nothing that it could run beside.
+    #[error("instance {instance} is {status}, and a command runs in a RUNNING one only")]
+    NotRunning {
+        /// The instance.
+        instance: InstanceId,
+        /// Its status.
+        status: &'static str,
+    },
+    /// The runtime did not start it.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
 }

@@ -29,6 +29,7 @@ mod views;
 
 pub use api::{Access, Api};
 pub use guard::{Hosts, Token};
+pub(crate) use refusal::shown;
 pub use routes::routes;
 pub use serve::serve;
 pub(crate) use views::{instance_view, server_id};

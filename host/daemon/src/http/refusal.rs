@@ -4,13 +4,15 @@ use std::error::Error;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mcpd_api::exec;
 use mcpd_api::problem::{self, Code, Problem};
 use mcpd_mcp::CallError;
 
-use super::engine::{LogError, NotWritten};
+use super::engine::{LogError, NotExecuted, NotWritten};
 use crate::apply::ApplyError;
 use crate::checks::NotChecked;
 use crate::router::RouteError;
+use crate::runtime::RuntimeError;
 use crate::store::{Object, StoreError};
 
 /// What a client is told to wait before it tries again: what ails mcpd is looked at within seconds.
@@ -80,6 +82,7 @@ fn header_of(status: StatusCode) -> Option<(HeaderName, &'static str)> {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
             Some((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
         }
+        StatusCode::UPGRADE_REQUIRED => Some((header::UPGRADE, exec::PROTOCOL)),
         _ => None,
     }
 }
@@ -160,6 +163,22 @@ impl From<NotChecked> for Refusal {
 impl From<LogError> for Refusal {
     fn from(error: LogError) -> Self {
         Self::of(Code::Unavailable, &error)
+    }
+}
+
+impl From<NotExecuted> for Refusal {
+    fn from(error: NotExecuted) -> Self {
+        let code = match &error {
+            NotExecuted::NotRunning { .. } | NotExecuted::Runtime(RuntimeError::UnknownInstance { .. }) => {
+                Code::InstanceNotRunning
+            }
+            NotExecuted::Runtime(RuntimeError::NoExec { .. }) => Code::NotInAContainer,
+            NotExecuted::Runtime(RuntimeError::EngineAway { .. } | RuntimeError::EngineSlow { .. }) => {
+                Code::Unavailable
+            }
+            NotExecuted::Runtime(_) => Code::CommandNotStarted,
+        };
+        Self::of(code, &error)
     }
 }
 

@@ -14,7 +14,7 @@ use super::resources::object::{create, delete, put, show};
 use super::resources::secrets::Secrets;
 use super::resources::servers::Servers;
 use super::resources::{
-    apply, backends, calls, checks, daemon, events, instances, logs, secrets, servers, watch,
+    apply, backends, calls, checks, daemon, events, exec, instances, logs, secrets, servers, watch,
 };
 use super::{Api, guard, limits, query};
 
@@ -68,6 +68,7 @@ fn lasting() -> Router<Arc<Api>> {
         .route("/servers/{name}/mcp",     post(calls::call))
         .route("/servers/{name}/tools",   get(calls::tools))
         .route("/instances/{id}/checks",  post(checks::run))
+        .route("/instances/{id}/exec",    post(exec::exec))
         .layer(from_fn(query::refuse_parameters))
 }
 

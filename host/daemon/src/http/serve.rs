@@ -1,16 +1,21 @@
 //! Accepts connections, bounded in number and in patience, until mcpd ends.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{Request, header};
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 use super::{Api, routes};
 
@@ -53,10 +58,8 @@ async fn accept(listener: &TcpListener, routes: &Router, connections: &TaskTrack
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (routes, end) = (routes.clone(), end.clone());
-                connections.spawn(async move {
-                    converse(stream, routes, end).await;
-                    drop(place);
-                });
+                let stay = Stay { connections: connections.clone(), place: Arc::new(place) };
+                connections.spawn(converse(stream, routes, stay, end));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -66,16 +69,35 @@ async fn accept(listener: &TcpListener, routes: &Router, connections: &TaskTrack
     }
 }
 
+/// A connection's place among the accepted ones, also when it has become one of another protocol.
+#[derive(Clone)]
+pub(super) struct Stay {
+    connections: TaskTracker,
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Stay {
+    /// Runs what the connection has become; the end of mcpd waits for it as for a request.
+    pub(super) fn spawn(self, task: impl Future<Output = ()> + Send + 'static) {
+        let place = self.place;
+        self.connections.spawn(async move {
+            task.await;
+            drop(place);
+        });
+    }
+}
+
 /// One connection, until it is closed, its client is too slow, or mcpd ends and its last request is
 /// answered. A client that goes away drops the request under way.
-async fn converse(stream: TcpStream, routes: Router, end: CancellationToken) {
+async fn converse(stream: TcpStream, routes: Router, stay: Stay, end: CancellationToken) {
     // Answers are written as a whole; to wait for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
         .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(&routes, &stay, request)))
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -87,4 +109,16 @@ async fn converse(stream: TcpStream, routes: Router, end: CancellationToken) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection of the API broke");
     }
+}
+
+/// One answer of the routes. Only a request that wants to upgrade has to know its connection.
+fn answer(
+    routes: &Router,
+    stay: &Stay,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+    if request.headers().contains_key(header::UPGRADE) {
+        request.extensions_mut().insert(stay.clone());
+    }
+    routes.clone().oneshot(request)
 }

@@ -6,6 +6,7 @@ pub(super) mod calls;
 pub(super) mod checks;
 pub(super) mod daemon;
 pub(super) mod events;
+pub(super) mod exec;
 pub(super) mod instances;
 pub(super) mod logs;
 pub(super) mod object;

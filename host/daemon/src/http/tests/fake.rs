@@ -16,9 +16,10 @@ use mcpd_mcp::Answer;
 use serde_json::value::RawValue;
 
 use crate::checks::NotChecked;
-use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan, NotWritten};
+use crate::http::engine::{Containers, Engine, LogError, LogQuery, LogSpan, NotExecuted, NotWritten};
 use crate::router::RouteError;
 use crate::runtime::auto::Packages;
+use crate::runtime::{Exec, ExecRequest};
 use crate::state::{Board, Cell, Defaults, Desired, DesiredError, ServerCell};
 use crate::store::ServerRow;
 
@@ -29,6 +30,8 @@ pub(super) struct Fake {
     pub(super) told: Mutex<Vec<String>>,
     /// What calls get, in order.
     pub(super) answers: Mutex<VecDeque<Result<Answer, RouteError>>>,
+    /// What becomes of commands, in order.
+    pub(super) runs: Mutex<VecDeque<Result<Exec, NotExecuted>>>,
     /// What a check finds; none where nothing runs.
     pub(super) check: Mutex<Option<CheckRecord>>,
     /// Whether the store takes no deletion of an instance.
@@ -43,6 +46,7 @@ impl Default for Fake {
             board: Arc::default(),
             told: Mutex::default(),
             answers: Mutex::default(),
+            runs: Mutex::default(),
             check: Mutex::default(),
             forgets_deletions: AtomicBool::default(),
             containers: Mutex::new(Containers { engine: None, packages: Packages::ON_HOST }),
@@ -144,6 +148,11 @@ impl Engine for Fake {
             LogSpan::Follow => Ok(kept.chain(stream::pending()).boxed()),
             LogSpan::Previous => Ok(stream::iter(["before".to_owned()]).boxed()),
         }
+    }
+
+    async fn exec(&self, cell: &Arc<Cell>, request: ExecRequest) -> Result<Exec, NotExecuted> {
+        self.note(format!("exec {} {request:?}", cell.id));
+        self.runs.lock().unwrap().pop_front().expect("the script has a run for each command")
     }
 
     async fn parts(&self) -> Vec<PartView> {

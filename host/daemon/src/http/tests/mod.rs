@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod exec;
 mod fake;
 mod fixture;
 mod mistakes;

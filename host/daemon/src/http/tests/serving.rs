@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::fixture::{Fixture, HOST, TOKEN};
 use crate::http::serve;
 
-async fn served(fixture: &Fixture) -> (TcpStream, JoinHandle<()>) {
+pub(super) async fn served(fixture: &Fixture) -> (TcpStream, JoinHandle<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
@@ -17,7 +17,7 @@ async fn served(fixture: &Fixture) -> (TcpStream, JoinHandle<()>) {
     (TcpStream::connect(address).await.unwrap(), serving)
 }
 
-fn head(method: &str, path: &str, more: &str) -> String {
+pub(super) fn head(method: &str, path: &str, more: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {TOKEN}\r\n{more}\r\n")
 }
 

@@ -152,12 +152,16 @@ impl AutoRuntime {
                 ended => ended,
             };
         };
+        if place == Place::Docker && end == End::Stop && self.places.may_run_in(instance).is_none() {
+            // It is proved gone, and needs no engine to be so again.
+            return Ok(());
+        }
         end.apply(self.runtime(place), instance).await
     }
 }
 
 /// The two ends of an instance.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Stop,
     Remove,
@@ -230,6 +234,10 @@ impl Runtime for AutoRuntime {
             // the instance can be deleted without it.
             Err(RuntimeError::EngineAway { .. }) if !is_engine_seen && before.is_none() => {
                 self.places.forget(&instance);
+            }
+            // Who refuses has removed what was begun.
+            Err(RuntimeError::EngineRefused { .. } | RuntimeError::CannotStart { .. }) => {
+                self.places.ended(&instance);
             }
             Err(_) => {}
         }

@@ -189,6 +189,20 @@ async fn what_never_began_for_want_of_an_engine_can_be_deleted_without_one() {
 }
 
 #[tokio::test]
+async fn what_an_engine_refused_or_gave_back_is_stopped_without_asking_it() {
+    let both = Both::new(PackagePlace::Host);
+    both.docker.refuse();
+    assert!(both.auto.start(request("a", image())).await.is_err());
+    both.docker.find();
+    both.auto.start(request("b", image())).await.unwrap();
+    both.auto.stop(&id("b")).await.unwrap();
+    both.docker.lose();
+    both.auto.stop(&id("a")).await.unwrap();
+    both.auto.stop(&id("b")).await.unwrap();
+    assert!(both.listed().await.is_empty());
+}
+
+#[tokio::test]
 async fn an_engine_that_is_away_takes_nothing_off_the_list() {
     let both = Both::new(PackagePlace::Host);
     both.auto.start(request("a", command())).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum};
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{ListContainersOptions, RemoveContainerOptions, StopContainerOptions};
 use mcpd_core::name::InstanceId;
 use tokio::time::sleep;
@@ -11,12 +11,13 @@ use tokio::time::sleep;
 use super::engine::Engine;
 use super::failure::status;
 use super::labels;
+use super::seen::Seen;
 use crate::runtime::{Presence, RuntimeError};
 
 /// For what an engine knows without looking at a disk.
 pub(super) const ASK_DEADLINE: Duration = Duration::from_secs(10);
 /// For what it does with a disk and the kernel: a busy machine takes seconds for it.
-pub(super) const WORK_DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const WORK_DEADLINE: Duration = Duration::from_mins(1);
 /// How much longer than its grace a stop may take: the kernel kills in milliseconds, an engine that is busy takes
 /// its time to notice.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
@@ -37,14 +38,14 @@ pub(super) async fn list(
     owner: &str,
     instance: Option<&InstanceId>,
 ) -> Result<Vec<Found>, RuntimeError> {
-    let listed = engine.docker.list_containers(owned(owner, instance));
+    let listed = engine.docker.list_containers(Some(owned(owner, instance)));
     Ok(found(engine.ask("list containers", ASK_DEADLINE, listed).await?))
 }
 
 /// What asks for them.
-pub(super) fn owned(owner: &str, instance: Option<&InstanceId>) -> Option<ListContainersOptions> {
+pub(super) fn owned(owner: &str, instance: Option<&InstanceId>) -> ListContainersOptions {
     let filters = Some(labels::filter(owner, instance));
-    Some(ListContainersOptions { all: true, filters, ..ListContainersOptions::default() })
+    ListContainersOptions { all: true, filters, ..ListContainersOptions::default() }
 }
 
 /// Those of the engine's list that can be ours.
@@ -66,13 +67,11 @@ fn presence(state: Option<ContainerSummaryStateEnum>) -> Presence {
     }
 }
 
-/// All that the engine knows of a container; `None` where it is gone.
-pub(super) async fn inspect(
-    engine: &Engine,
-    id: &str,
-) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
+/// What the engine knows of a container; `None` where it is gone.
+pub(super) async fn inspect(engine: &Engine, id: &str) -> Result<Option<Seen>, RuntimeError> {
     let doing = format!("inspect container {}", short(id));
-    engine.find(&doing, ASK_DEADLINE, engine.docker.inspect_container(id, None)).await
+    let seen = async { engine.docker.inspect_container(id, None).await.map(Seen::from) };
+    engine.find(&doing, ASK_DEADLINE, seen).await
 }
 
 /// Asks the server to end, and kills it after `grace`; returns when it has ended.

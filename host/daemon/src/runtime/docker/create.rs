@@ -1,8 +1,8 @@
 //! The body of a container's creation: what is to run, and all that keeps it from harming its host.
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount as EngineMount, MountType, PortBinding,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount as EngineMount, MountType,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 
 use super::DockerConfig;
@@ -66,6 +66,11 @@ impl Order {
             // Otherwise the first detach, or the death of mcpd, would close the server's stdin.
             stdin_once: Some(false),
             tty: Some(false),
+            // mcpd is the only one that checks; what an image brings would run beside it for nobody.
+            healthcheck: Some(HealthConfig {
+                test: Some(vec!["NONE".to_owned()]),
+                ..HealthConfig::default()
+            }),
             host_config: Some(host_config(config, request)),
             ..ContainerCreateBody::default()
         };

@@ -61,7 +61,8 @@ impl Engine {
         limit: Duration,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, RuntimeError> {
-        self.attend(within(&self.docker, doing, limit, answer)).await
+        // Boxed, as what asks for a container in full takes kilobytes.
+        self.attend(within(&self.docker, doing, limit, Box::pin(answer))).await
     }
 
     /// Like [`Self::ask`]; `None` where the thing in question is not there.

@@ -190,3 +190,7 @@ impl Layers {
 #[cfg(test)]
 #[path = "images_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "pull_tests.rs"]
+mod pull_tests;

@@ -8,9 +8,10 @@ use mcpd_core::name::InstanceId;
 use tokio::time::timeout;
 
 use super::containers::{self, short};
-use super::exits;
 use super::runs::{Claim, Run, RunState, Sign};
+use super::seen::{Seen, from_code};
 use super::site::Site;
+use super::streams::{Over, attach};
 use crate::runtime::log::LogBook;
 use crate::runtime::{Exit, RuntimeEvent};
 
@@ -69,21 +70,33 @@ impl Keeper {
 
     async fn look(&self, container: &str, sign: Sign) -> Option<Exit> {
         let found = containers::inspect(&self.site.engine, container).await;
-        let exit = match &found {
-            Ok(Some(found)) => exits::exit(found),
-            Ok(None) => None,
-            Err(error) => {
+        match (found, sign) {
+            (Ok(Some(Seen { exit: Some(exit), .. })), _) => Some(exit),
+            // It ended, whatever became of it since.
+            (_, Sign::Died(code)) => Some(from_code(code)),
+            (Ok(None), Sign::Look) => Some(Exit::Unseen),
+            (Ok(Some(seen)), Sign::Look) => {
+                self.mend_log(container, &seen).await;
+                None
+            }
+            (Err(error), Sign::Look) => {
+                // On the engine's return everything is looked at again.
                 tracing::debug!(container = short(container), %error, "a container could not be looked at");
                 None
             }
-        };
-        match (exit, sign, found) {
-            (Some(exit), ..) => Some(exit),
-            // It ended, whatever became of it since.
-            (None, Sign::Died(code), _) => Some(exits::from_code(code)),
-            (None, Sign::Look, Ok(None)) => Some(Exit::Unseen),
-            // It runs; or the engine does not answer, and on its return everything is looked at.
-            (None, Sign::Look, _) => None,
+        }
+    }
+
+    /// A server over HTTP has no connection that asks for new streams when they broke; its log needs them.
+    async fn mend_log(&self, container: &str, seen: &Seen) {
+        if seen.port.is_none() || !self.run().attachment().is_cancelled() {
+            return;
+        }
+        let engine = &self.site.engine;
+        let attached = attach(&engine.docker, container, Arc::clone(&self.book), Over::LogsOnly);
+        match engine.attend(attached).await {
+            Ok(attached) => self.run().has_attachment(attached.ended),
+            Err(error) => tracing::warn!(instance = %self.instance, %error, "a log has a gap"),
         }
     }
 
@@ -97,6 +110,7 @@ impl Keeper {
             at,
             stderr_tail: self.book.stderr_tail(),
         });
+        self.run().has_been_told();
         self.claim.state.send_replace(RunState::Exited);
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn revision(labels: &Labels) -> Revision {
 
 /// Those of `NAME=value` whose values are secret: the values.
 pub(super) fn secret_values<'a>(labels: &Labels, env: &'a [String]) -> Vec<&'a str> {
-    let names: Vec<&str> = labels.get(SECRET_ENV).map(|names| names.split(',').collect()).unwrap_or_default();
+    let names = labels.get(SECRET_ENV).map_or("", String::as_str);
+    let names: Vec<&str> = names.split(',').filter(|name| !name.is_empty()).collect();
     let entries = env.iter().filter_map(|entry| entry.split_once('='));
     entries.filter(|(name, _)| names.contains(name)).map(|(_, value)| value).collect()
 }

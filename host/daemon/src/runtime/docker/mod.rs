@@ -16,7 +16,6 @@ mod create;
 pub mod endpoint;
 mod engine;
 mod exec;
-mod exits;
 mod failure;
 mod frames;
 mod images;
@@ -29,6 +28,7 @@ mod registry;
 mod runs;
 #[cfg(test)]
 mod scripted;
+mod seen;
 mod site;
 mod socket;
 mod start;
@@ -44,7 +44,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use mcpd_core::name::InstanceId;
 use tokio::sync::{broadcast, oneshot};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use self::containers::Found;
@@ -65,8 +65,9 @@ pub use start::HANDLE_PREFIX;
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long the boot waits for an engine that may not be there.
 const SWEEP_DEADLINE: Duration = Duration::from_secs(3);
-/// How long a run that has ended, or whose start was given up, may take until nothing of it is left.
-const SETTLE: Duration = Duration::from_secs(5);
+/// How long a run that has ended, or whose start was given up, may take until nothing of it is left: as long as the
+/// slowest step of a start.
+const SETTLE: Duration = containers::WORK_DEADLINE;
 
 /// What the docker runtime has to know.
 #[derive(Clone)]
@@ -98,7 +99,6 @@ pub struct DockerRuntime {
     site: Arc<Site>,
     watched: Once,
     tasks: TaskTracker,
-    end: CancellationToken,
     /// With the runtime its tasks end; its containers stay.
     _end: DropGuard,
 }
@@ -106,14 +106,9 @@ pub struct DockerRuntime {
 impl DockerRuntime {
     /// Prepares the runtime. Nothing is asked of the engine until something needs it.
     pub fn new(config: DockerConfig) -> Self {
-        let end = CancellationToken::new();
-        Self {
-            site: Arc::new(Site::new(config)),
-            watched: Once::new(),
-            tasks: TaskTracker::new(),
-            _end: end.clone().drop_guard(),
-            end,
-        }
+        let site = Arc::new(Site::new(config));
+        let end = site.end.clone().drop_guard();
+        Self { site, watched: Once::new(), tasks: TaskTracker::new(), _end: end }
     }
 
     /// Something needs the engine: it is watched from now on.
@@ -121,13 +116,11 @@ impl DockerRuntime {
     /// # Errors
     /// It does not answer.
     async fn need(&self) -> Result<(), RuntimeError> {
-        self.watched.call_once(|| self.spawn(monitor::watch(Arc::clone(&self.site))));
+        self.watched.call_once(|| {
+            let site = Arc::clone(&self.site);
+            self.tasks.spawn(async move { site.end.run_until_cancelled(monitor::watch(&site)).await });
+        });
         self.site.engine.looked_at().await
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let end = self.end.clone();
-        self.tasks.spawn(async move { end.run_until_cancelled(task).await });
     }
 
     /// Ends one container; the keeper of its run tells the exit and removes it, where it has one.
@@ -139,6 +132,17 @@ impl DockerRuntime {
             run.is_within(RunState::Gone, SETTLE).await;
         }
         containers::discard(engine, &found.id).await
+    }
+
+    /// Removes our containers of instances that nobody knows; how many there are of those that are known.
+    async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<usize, RuntimeError> {
+        let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
+        let (kept, unknown): (Vec<_>, Vec<_>) = self.site.containers().await?.into_iter().partition(is_known);
+        for found in unknown {
+            containers::discard(&self.site.engine, &found.id).await?;
+            report.ended.push(found.instance);
+        }
+        Ok(kept.len())
     }
 
     fn owned(&self, found: Found) -> Owned {
@@ -158,16 +162,17 @@ impl Runtime for DockerRuntime {
             tracing::debug!(%error, "no container engine was there at the start");
             return Ok(SweepReport::default());
         }
-        let found = self.site.containers().await?;
-        let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
-        let (kept, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(is_known);
         let mut report = SweepReport::default();
-        for orphan in orphans {
-            containers::discard(&self.site.engine, &orphan.id).await?;
-            report.ended.push(orphan.instance);
-        }
-        if !kept.is_empty() {
-            self.need().await?;
+        let is_needed = match self.remove_unknown(&known, &mut report).await {
+            Ok(kept) => kept > 0,
+            Err(error) => {
+                // What is left is found by the scan.
+                tracing::warn!(%error, "containers that nobody wants may be left for now");
+                true
+            }
+        };
+        if is_needed && let Err(error) = self.need().await {
+            tracing::debug!(%error, "the container engine went away at the start");
         }
         Ok(report)
     }
@@ -198,17 +203,19 @@ impl Runtime for DockerRuntime {
     }
 
     async fn stop(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
+        let not_stopped = || RuntimeError::NotStopped { instance: instance.clone() };
         let run = self.site.runs.find(instance);
-        if let Some(run) = run.filter(|run| run.state() == RunState::Starting) {
-            run.let_go();
-            run.is_within(RunState::Gone, SETTLE).await;
+        if let Some(run) = run.filter(|run| run.state() == RunState::Starting)
+            && !run.is_let_go_within(SETTLE).await
+        {
+            return Err(not_stopped());
         }
         self.need().await?;
         for found in self.site.containers_of(instance).await? {
             self.end(&found).await?;
         }
         let is_gone = self.site.containers_of(instance).await?.is_empty();
-        if is_gone { Ok(()) } else { Err(RuntimeError::NotStopped { instance: instance.clone() }) }
+        if is_gone { Ok(()) } else { Err(not_stopped()) }
     }
 
     async fn remove(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
@@ -219,9 +226,9 @@ impl Runtime for DockerRuntime {
     }
 
     async fn leave(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
-        let Some(run) = self.site.runs.find(instance) else { return Ok(()) };
-        run.let_go();
-        run.is_within(RunState::Gone, SETTLE).await;
+        if let Some(run) = self.site.runs.find(instance) {
+            run.is_let_go_within(SETTLE).await;
+        }
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! Watches the engine: hears which containers end, asks now and then whether it is there, and comes back to it when
 //! it was away.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::{EventActor, EventMessage, SystemVersion};
@@ -34,13 +33,13 @@ const EVENTS_OVERLAP_SECONDS: i64 = 5;
 const MISSED_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Watches for ever.
-pub(super) async fn watch(site: Arc<Site>) {
+pub(super) async fn watch(site: &Site) {
     let mut pause = RECONNECT_MIN;
     loop {
-        let session = Session { site: &site };
+        let session = Session { site };
         let reason = words(session.last().await);
         pause = if site.engine.is_seen() { RECONNECT_MIN } else { (pause * 2).min(RECONNECT_MAX) };
-        lose(&site, reason);
+        lose(site, reason);
         sleep(pause).await;
     }
 }
@@ -133,12 +132,14 @@ impl Session<'_> {
     async fn come_back(&self, name: String) -> Result<(), RuntimeError> {
         let (site, engine) = (self.site, &self.site.engine);
         let running = site.runs.running();
-        let listed = engine.docker.list_containers(containers::owned(&site.config.owner, None));
+        let listed = engine.docker.list_containers(Some(containers::owned(&site.config.owner, None)));
         let listed = within(&engine.docker, "list containers", ASK_DEADLINE, listed).await?;
         tracing::info!(engine = %engine.docker.endpoint(), name, "the container engine answers");
         engine.sighted(name);
+        for run in &running {
+            run.sign(Sign::Look);
+        }
         let missed: Vec<_> = missed(running, &containers::found(listed)).collect();
-        missed.iter().for_each(|run| run.sign(Sign::Look));
         join_all(missed.iter().map(|run| run.is_within(RunState::Exited, MISSED_DEADLINE))).await;
         tell(site, RuntimeEvent::Back { kind: RuntimeKind::Docker, at: engine.now() });
         Ok(())

@@ -1,6 +1,7 @@
 //! The runs there are and were, by instance.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub(super) struct Run {
     signs: mpsc::Sender<Sign>,
     let_go: CancellationToken,
     container: Arc<OnceLock<String>>,
+    is_told: Arc<AtomicBool>,
     attachment: Arc<Mutex<CancellationToken>>,
 }
 
@@ -53,15 +55,16 @@ pub(super) struct Claim {
 }
 
 impl Run {
-    fn new(number: u64) -> Claim {
+    fn open(number: u64, let_go: CancellationToken) -> Claim {
         let (state, seen) = watch::channel(RunState::Starting);
         let (signs, heard) = mpsc::channel(SIGNS_MAX);
         let run = Self {
             number,
             state: seen,
             signs,
-            let_go: CancellationToken::new(),
+            let_go,
             container: Arc::default(),
+            is_told: Arc::default(),
             attachment: Arc::default(),
         };
         Claim { run, state, signs: heard }
@@ -90,6 +93,16 @@ impl Run {
         let _ = self.container.set(id.to_owned());
     }
 
+    /// Its end was told; whoever finds its container has nothing to tell.
+    pub(super) fn has_been_told(&self) {
+        self.is_told.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its end was told.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::Relaxed)
+    }
+
     /// Its streams are these now; those before are let go.
     pub(super) fn has_attachment(&self, ended: CancellationToken) {
         let before = std::mem::replace(&mut *self.lock(), ended);
@@ -107,9 +120,10 @@ impl Run {
         let _ = self.signs.try_send(sign);
     }
 
-    /// Gives up its start, or keeps it no longer; what runs goes on.
-    pub(super) fn let_go(&self) {
+    /// Gives up its start, or keeps it no longer; what runs goes on. Whether nothing is kept of it within `limit`.
+    pub(super) async fn is_let_go_within(&self, limit: Duration) -> bool {
         self.let_go.cancel();
+        self.is_within(RunState::Gone, limit).await
     }
 
     /// Whether it is kept no longer.
@@ -129,13 +143,15 @@ impl Run {
 
 /// The last run of each instance.
 pub(super) struct Runs {
-    runs: Mutex<HashMap<InstanceId, Run>>,
+    by_instance: Mutex<HashMap<InstanceId, Run>>,
     numbers: RunNumbers,
+    end: CancellationToken,
 }
 
 impl Runs {
-    pub(super) fn new(numbers: RunNumbers) -> Self {
-        Self { runs: Mutex::default(), numbers }
+    /// None yet; with `end` all are let go.
+    pub(super) fn new(numbers: RunNumbers, end: CancellationToken) -> Self {
+        Self { by_instance: Mutex::default(), numbers, end }
     }
 
     /// Opens a run for the instance, unless there is one (behaviour 5.3).
@@ -144,7 +160,7 @@ impl Runs {
         if runs.get(instance).is_some_and(|run| run.state() != RunState::Gone) {
             return None;
         }
-        let claim = Run::new(self.numbers.next());
+        let claim = Run::open(self.numbers.next(), self.end.child_token());
         runs.insert(instance.clone(), claim.run.clone());
         Some(claim)
     }
@@ -170,6 +186,6 @@ impl Runs {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Run>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_instance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -56,7 +56,7 @@ async fn answer(listener: UnixListener, mut turns: VecDeque<Turn>, asked: Arc<Mu
             }
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Reads a head, and a body as long as the head says.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mcpd_core::name::InstanceId;
 use mcpd_core::secret::Redactor;
+use tokio_util::sync::CancellationToken;
 
 use super::DockerConfig;
 use super::containers::{self, Found};
@@ -22,16 +23,20 @@ pub(super) struct Site {
     pub(super) runs: Runs,
     pub(super) books: Books,
     pub(super) events: Events,
+    /// With it all tasks end; what runs goes on.
+    pub(super) end: CancellationToken,
 }
 
 impl Site {
     pub(super) fn new(config: DockerConfig) -> Self {
+        let end = CancellationToken::new();
         Self {
             engine: Engine::new(&config.endpoint, config.now.clone()),
             network: Network::new(config.network.clone()),
-            runs: Runs::new(config.numbers.clone()),
+            runs: Runs::new(config.numbers.clone(), end.clone()),
             books: Books::new(config.now.clone()),
             events: config.events.clone(),
+            end,
             config,
         }
     }

@@ -4,24 +4,32 @@
 //! the start is still wanted, and what was made by then is removed. A step itself is not broken off: what an
 //! engine does with half a request nobody knows. The pull alone may be, which leaves nothing but layers.
 
-use bollard::models::ContainerInspectResponse;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
 use bollard::query_parameters::CreateContainerOptions;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::containers::{self, WORK_DEADLINE};
 use super::create::Order;
-use super::exits;
 use super::failure::status;
 use super::images;
 use super::keeper::Keeper;
 use super::names::container_name;
 use super::runs::Sign;
-use super::streams::{self, Attached, Over};
-use crate::runtime::{Container, Handle, Presence, Progress, RuntimeError, Started, Streams};
+use super::seen::Seen;
+use super::streams::{Attached, Over, attach};
+use crate::runtime::{Container, Handle, Progress, RuntimeError, Started, Streams};
 
 /// What marks a handle as one of a container; the rest is its id.
 pub const HANDLE_PREFIX: &str = "docker:";
+
+/// How often a name is asked for that is ours to have, and how long between: an engine that is busy with the create
+/// of an mcpd that was killed meanwhile needs a moment.
+const NAME_TRIES_MAX: usize = 20;
+const NAME_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tells the one who asked for the start.
 pub(super) type Answer = oneshot::Sender<Result<Started, RuntimeError>>;
@@ -48,29 +56,19 @@ pub(super) async fn start(keeper: Keeper, order: Order, progress: Progress, answ
 }
 
 /// A run from its container, as the rest of mcpd sees it.
-pub(super) fn started(
-    run: u64,
-    id: String,
-    image: String,
-    attached: Attached,
-    seen: &ContainerInspectResponse,
-) -> Started {
-    let port = published(seen);
-    let streams = match port {
-        Some(port) => Streams::Http { address: ([127, 0, 0, 1], port).into() },
-        None => Streams::Other { stdin: attached.stdin, stdout: attached.stdout },
-    };
+pub(super) fn started(run: u64, id: String, seen: &Seen, attached: Attached) -> Started {
     let handle = Handle(format!("{HANDLE_PREFIX}{id}"));
-    let container = Some(Container { id, image, port });
-    // The engine's process is the init, and may be on another machine than it seems.
-    Started { run, handle, pid: None, container, streams }
+    let container = Some(Container { id, image: seen.image.clone(), port: seen.port });
+    // The engine's process is the init, and may be in a virtual machine.
+    Started { run, handle, pid: None, container, streams: streams(seen, attached) }
 }
 
-/// The port of this host that leads into the container.
-pub(super) fn published(seen: &ContainerInspectResponse) -> Option<u16> {
-    let ports = seen.network_settings.as_ref()?.ports.as_ref()?;
-    let bindings = ports.values().flatten().flatten();
-    bindings.filter_map(|binding| binding.host_port.as_ref()?.parse().ok()).next()
+/// What the connection to a server is opened over.
+pub(super) fn streams(seen: &Seen, attached: Attached) -> Streams {
+    match seen.port {
+        Some(port) => Streams::Http { address: (Ipv4Addr::LOCALHOST, port).into() },
+        None => Streams::Other { stdin: attached.stdin, stdout: attached.stdout },
+    }
 }
 
 /// Ends a line that another mcpd may have left half written, so that the next one is read as it is.
@@ -117,37 +115,47 @@ impl Start {
     /// Creates the container. The engine gives its name once; where it is taken by what an earlier start of ours
     /// left behind, that is removed first.
     async fn create(&self) -> Result<String, RuntimeError> {
-        let engine = &self.keeper.site.engine;
-        let doing = format!("create a container of image {}", self.order.image.name);
-        let created = async {
-            match self.ask_to_create().await {
-                Err(error) if status(&error) == Some(409) => Ok(None),
-                created => created.map(Some),
+        let (engine, image) = (&self.keeper.site.engine, &self.order.image.name);
+        let doing = format!("create a container of image {image}");
+        let name = container_name(&self.keeper.site.config.owner, &self.keeper.instance);
+        for _ in 0..NAME_TRIES_MAX {
+            let created = async {
+                match self.ask_to_create(&name).await {
+                    Err(error) if status(&error) == Some(409) => Ok(None),
+                    created => created.map(Some),
+                }
+            };
+            if let Some(id) = engine.ask(&doing, WORK_DEADLINE, created).await? {
+                return Ok(id);
             }
-        };
-        if let Some(id) = engine.ask(&doing, WORK_DEADLINE, created).await? {
-            return Ok(id);
+            if !self.is_name_free(&name).await? {
+                break;
+            }
+            sleep(NAME_PAUSE).await;
         }
-        self.remove_leftovers().await?;
-        engine.ask(&doing, WORK_DEADLINE, self.ask_to_create()).await
+        engine.ask(&doing, WORK_DEADLINE, self.ask_to_create(&name)).await
     }
 
-    async fn ask_to_create(&self) -> Result<String, bollard::errors::Error> {
-        let name = container_name(&self.keeper.site.config.owner, &self.keeper.instance);
-        let options = CreateContainerOptions { name: Some(name), ..CreateContainerOptions::default() };
+    async fn ask_to_create(&self, name: &str) -> Result<String, bollard::errors::Error> {
+        let options =
+            CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
         let docker = &self.keeper.site.engine.docker;
         Ok(docker.create_container(Some(options), self.order.body.clone()).await?.id)
     }
 
-    async fn remove_leftovers(&self) -> Result<(), RuntimeError> {
+    /// Whether the name can be had: who has it is ours, and removed, or is made or removed in this moment. A
+    /// foreign container keeps it.
+    async fn is_name_free(&self, name: &str) -> Result<bool, RuntimeError> {
         let (site, instance) = (&self.keeper.site, &self.keeper.instance);
-        for found in site.containers_of(instance).await? {
-            if found.presence == Presence::Running {
-                return Err(RuntimeError::StillThere { instance: instance.clone() });
-            }
-            containers::discard(&site.engine, &found.id).await?;
+        let Some(seen) = containers::inspect(&site.engine, name).await? else { return Ok(true) };
+        if !seen.is_owned_by(&site.config.owner) {
+            return Ok(false);
         }
-        Ok(())
+        if seen.exit.is_none() {
+            return Err(RuntimeError::StillThere { instance: instance.clone() });
+        }
+        containers::discard(&site.engine, &seen.id).await?;
+        Ok(true)
     }
 
     /// Attaches before the start, so that no word is lost; then starts.
@@ -156,7 +164,7 @@ impl Start {
         let (keeper, image) = (&self.keeper, &self.order.image.name);
         let engine = &keeper.site.engine;
         let over = if self.order.port.is_some() { Over::LogsOnly } else { Over::Stdio };
-        let attached = streams::attach(&engine.docker, id, keeper.book.clone(), over);
+        let attached = attach(&engine.docker, id, keeper.book.clone(), over);
         let attached = engine.attend(attached).await?;
         keeper.run().has_attachment(attached.ended.clone());
         let doing = format!("start image {image}");
@@ -164,15 +172,16 @@ impl Start {
         self.still_wanted()?;
         let gone = || RuntimeError::CannotStart { program: image.clone(), reason: "it is gone".to_owned() };
         let seen = containers::inspect(engine, id).await?.ok_or_else(gone)?;
-        if let Some(exit) = exits::exit(&seen) {
-            if over == Over::LogsOnly {
-                // Nothing is published any more, so there is no address to give.
-                return Err(RuntimeError::CannotStart { program: image.clone(), reason: exit.to_string() });
-            }
+        if self.order.port.is_some() && seen.port.is_none() {
+            let unpublished = || "the engine published no port".to_owned();
+            let reason = seen.exit.map_or_else(unpublished, |exit| exit.to_string());
+            return Err(RuntimeError::CannotStart { program: image.clone(), reason });
+        }
+        if seen.exit.is_some() {
             // It ran, and its end is told like any other.
             keeper.run().sign(Sign::Look);
         }
-        Ok(started(keeper.run().number, id.to_owned(), image.clone(), attached, &seen))
+        Ok(started(keeper.run().number, id.to_owned(), &seen, attached))
     }
 
     fn still_wanted(&self) -> Result<(), RuntimeError> {

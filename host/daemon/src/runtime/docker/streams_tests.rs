@@ -89,8 +89,8 @@ async fn a_megabyte_passes_whole_in_both_directions() {
     container.start().await;
     let message: Vec<u8> = (0..1_u32 << 18).flat_map(u32::to_le_bytes).collect();
     let mut stdin = attached.stdin;
-    let (sent, mut echo) = (message.clone(), vec![0; message.len()]);
-    let send = async { stdin.write_all(&sent).await.unwrap() };
+    let mut echo = vec![0; message.len()];
+    let send = async { stdin.write_all(&message).await.unwrap() };
     let receive = async { attached.stdout.read_exact(&mut echo).await.unwrap() };
     within(async { tokio::join!(send, receive) }).await;
     assert!(echo == message);

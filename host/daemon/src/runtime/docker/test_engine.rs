@@ -60,14 +60,18 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Makes an image of the one program.
-pub(super) async fn import(docker: &Docker, image: &str) {
-    let program = std::fs::read(PROGRAM).unwrap();
+async fn import(docker: &Docker, image: &str) {
+    import_of(docker, image, &std::fs::read(PROGRAM).unwrap()).await;
+}
+
+/// Makes an image of one file.
+pub(super) async fn import_of(docker: &Docker, image: &str, content: &[u8]) {
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
         repo: Some(image.to_owned()),
         ..CreateImageOptions::default()
     };
-    let archive = bollard::body_full(tar("bin/busybox", &program).into());
+    let archive = bollard::body_full(tar("bin/busybox", content).into());
     let mut words = Box::pin(docker.create_image(Some(options), Some(archive), None));
     while let Some(word) = words.next().await {
         word.unwrap();

@@ -43,7 +43,7 @@ use self::handle::Recorded;
 use self::keeper::{Assignment, StartFailure};
 use self::runs::{Claim, Runs};
 use super::invocation::Invocation;
-use super::log::{LogBook, LogLine, LogQuery, LogStream};
+use super::log::{LogLine, LogQuery, LogStream};
 use super::{
     Clock, EngineState, Events, Known, Launch, Owned, RunNumbers, Runtime, RuntimeError, RuntimeEvent,
     RuntimeKind, StartRequest, Started, SweepReport,
@@ -149,11 +149,6 @@ impl ProcessRuntime {
             tasks: self.tasks.clone(),
         }
     }
-
-    fn get_book(&self, instance: &InstanceId) -> Result<Arc<LogBook>, RuntimeError> {
-        let unknown = || RuntimeError::UnknownInstance { instance: instance.clone() };
-        self.runs.find_book(instance).ok_or_else(unknown)
-    }
 }
 
 #[async_trait]
@@ -228,7 +223,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn logs(&self, instance: &InstanceId, query: LogQuery) -> Result<Vec<LogLine>, RuntimeError> {
-        Ok(self.get_book(instance)?.lines(query))
+        Ok(self.runs.books().get(instance)?.lines(query))
     }
 
     async fn follow_logs(
@@ -236,11 +231,11 @@ impl Runtime for ProcessRuntime {
         instance: &InstanceId,
         query: LogQuery,
     ) -> Result<BoxStream<'static, LogLine>, RuntimeError> {
-        Ok(self.get_book(instance)?.follow(query))
+        Ok(self.runs.books().get(instance)?.follow(query))
     }
 
     fn append_log(&self, instance: &InstanceId, line: &[u8]) {
-        if let Some(book) = self.runs.find_book(instance) {
+        if let Some(book) = self.runs.books().find(instance) {
             book.append(LogStream::Stdout, line, 0);
         }
     }

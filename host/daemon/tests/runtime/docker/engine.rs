@@ -33,7 +33,7 @@ impl Engine {
         static THERE: OnceLock<bool> = OnceLock::new();
         let engine = Self { endpoint: Endpoint::find(None, variable).unwrap() };
         let is_there = *THERE.get_or_init(|| {
-            let is_there = Path::new(BUSYBOX).exists() && engine.try_docker(&["version"]).is_ok();
+            let is_there = Path::new(BUSYBOX).exists() && engine.is_there();
             if is_there {
                 engine.make_image();
             }
@@ -46,8 +46,7 @@ impl Engine {
             engine.endpoint
         );
         if !is_there {
-            // Written past the capture of the test runner, which shows nothing of a test that passes.
-            let _ = writeln!(std::io::stderr(), "skipped: {} or {BUSYBOX} is not there", engine.endpoint);
+            skip(&format!("{} or {BUSYBOX} is not there", engine.endpoint));
         }
         is_there.then_some(engine)
     }
@@ -55,6 +54,11 @@ impl Engine {
     /// What the command prints.
     pub(crate) fn docker(&self, args: &[&str]) -> String {
         self.try_docker(args).unwrap()
+    }
+
+    /// Whether it answers.
+    pub(crate) fn is_there(&self) -> bool {
+        self.try_docker(&["version"]).is_ok()
     }
 
     pub(crate) fn try_docker(&self, args: &[&str]) -> Result<String, String> {
@@ -91,6 +95,11 @@ impl Engine {
         command.arg("-H").arg(self.endpoint.to_string()).args(args);
         command
     }
+}
+
+/// Says that a test is left out, past the capture of the test runner, which shows nothing of a test that passes.
+pub(crate) fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests look at the engine with its own tool")]

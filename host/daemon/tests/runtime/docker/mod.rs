@@ -1,7 +1,12 @@
 //! The runtime `docker` under the conformance suite, on a real engine.
 
+mod adoption;
+mod away;
 mod engine;
+mod own;
 mod place;
+mod private;
+mod relay;
 
 use super::conformance;
 use place::Place;

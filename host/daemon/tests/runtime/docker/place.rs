@@ -46,6 +46,15 @@ impl Place {
         }
     }
 
+    /// The configuration with a network of this place's own, which is made when it is wanted.
+    pub(crate) fn networked(&self) -> DockerConfig {
+        DockerConfig { network: self.network(), ..self.config() }
+    }
+
+    pub(crate) fn network(&self) -> String {
+        format!("mcpd-test-{}", self.owner)
+    }
+
     pub(crate) fn runtime(&self) -> Arc<DockerRuntime> {
         Arc::new(DockerRuntime::new(self.config()))
     }
@@ -74,6 +83,8 @@ impl Drop for Place {
         for id in ids.lines() {
             let _ = self.engine.try_docker(&["rm", "-fv", id]);
         }
+        // Most tests have made none.
+        let _ = self.engine.try_docker(&["network", "rm", &self.network()]);
     }
 }
 

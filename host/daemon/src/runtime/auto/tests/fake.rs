@@ -23,6 +23,7 @@ pub(super) struct Fake {
     events: Events,
     numbers: RunNumbers,
     sight: Mutex<Sight>,
+    refuses: Mutex<bool>,
     runs: Mutex<BTreeMap<InstanceId, u64>>,
     asked: Mutex<Vec<String>>,
 }
@@ -34,6 +35,7 @@ impl Fake {
             events: events.clone(),
             numbers: numbers.clone(),
             sight: Mutex::new(Sight::Seen("Fake 1".to_owned())),
+            refuses: Mutex::default(),
             runs: Mutex::default(),
             asked: Mutex::default(),
         }
@@ -43,7 +45,13 @@ impl Fake {
         self.set(Sight::Lost("connection refused".to_owned()));
     }
 
+    /// It answers, and starts nothing.
+    pub(super) fn refuse(&self) {
+        *self.refuses.lock().unwrap() = true;
+    }
+
     pub(super) fn find(&self) {
+        *self.refuses.lock().unwrap() = false;
         self.set(Sight::Seen("Fake 1".to_owned()));
     }
 
@@ -131,6 +139,10 @@ impl Runtime for Fake {
 
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
         self.ask("start", &request.instance)?;
+        if *self.refuses.lock().unwrap() {
+            let (doing, reason) = ("pull image demo:1".to_owned(), "no such image".to_owned());
+            return Err(RuntimeError::EngineRefused { doing, reason });
+        }
         Ok(self.run(&request.instance))
     }
 
