@@ -7,10 +7,6 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{LogFormat, Telemetry};
 
-/// Whatever is configured: from `debug` on, the client of the container engine writes down each request and answer as
-/// it is, with the values of secrets in a container's environment (behaviour 3.6).
-const TOO_CHATTY: &str = "bollard=info";
-
 /// Starts the log as configured.
 ///
 /// It hears what speaks through `tracing` only. The Docker client speaks through `log`, and at its finer levels says
@@ -20,8 +16,7 @@ const TOO_CHATTY: &str = "bollard=info";
 /// A filter that cannot be read, named.
 pub fn start(telemetry: &Telemetry) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&telemetry.log)
-        .with_context(|| format!("telemetry.log {:?} is not a filter", telemetry.log))?
-        .add_directive(TOO_CHATTY.parse()?);
+        .with_context(|| format!("telemetry.log {:?} is not a filter", telemetry.log))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
