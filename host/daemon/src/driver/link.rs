@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::reattach::{Attached, Backoff};
 use super::{Context, exits};
 use crate::runtime::Streams;
-use crate::state::{Cell, Desired};
+use crate::state::{Cell, Desired, Greeting};
 
 /// How long the first handshake may take. Checks fail after `startupSeconds` already; this only ends the wait
 /// for a server that will never speak. A package may have to be downloaded first.
@@ -41,15 +41,6 @@ const WORDS_BYTES_MAX: usize = 2048;
 
 /// What is said of a container that listens on a port.
 const NO_HTTP: &str = "this version of mcpd has no HTTP transport";
-
-/// Whether somebody has greeted this run before, perhaps an earlier mcpd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Greeting {
-    /// Nobody has.
-    First,
-    /// Somebody has, and the server may not take a second greeting.
-    Again,
-}
 
 /// Why there is no connection any more.
 enum End {
@@ -112,6 +103,7 @@ impl Line {
 
     async fn converse(&self, streams: Streams, greeting: Greeting) -> (End, Option<Connection>) {
         let since = self.context.clock.now();
+        self.cell.greet(self.run, greeting);
         let ended = match self.open(streams, greeting).await {
             Ok(connection) => {
                 self.connected(&connection);
