@@ -62,10 +62,16 @@ impl Keeper {
 
     /// How it ended, and when that was noticed.
     async fn ended(&mut self, container: &str) -> (Exit, Timestamp) {
+        let mut is_out_of_memory = false;
         loop {
             let Some(sign) = self.claim.signs.recv().await else { return std::future::pending().await };
             let at = self.site.engine.now();
             let exit = match sign {
+                Sign::OutOfMemory => {
+                    is_out_of_memory = true;
+                    None
+                }
+                Sign::Died(Some(KILLED)) if is_out_of_memory => Some(Exit::OutOfMemory),
                 Sign::Died(code) => Some(self.explain(container, code).await),
                 Sign::Look => self.look(container).await,
             };
