@@ -11,6 +11,7 @@
 
 mod calls;
 mod memory;
+mod not_checked;
 mod probes;
 mod run;
 #[cfg(test)]
@@ -26,13 +27,13 @@ use mcpd_core::check::CheckRecord;
 use mcpd_core::instance::Instance;
 use mcpd_core::name::{InstanceId, ServerName};
 use mcpd_core::time::after;
-use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::memory::Memory;
+pub use self::not_checked::NotChecked;
 pub use self::probes::{Probes, ProbesError};
 use self::schedule::{Schedule, next_on_grid};
 use self::watch::Watch;
@@ -70,33 +71,6 @@ enum Patience {
     None,
     /// It waits: it is the first of its kind, and the one that runs was another.
     First,
-}
-
-/// Why an instance cannot be checked now.
-#[derive(Debug, Error)]
-pub enum NotChecked {
-    /// It does not run.
-    #[error("instance {instance} is {status}, and only a RUNNING one is checked")]
-    NotRunning {
-        /// The instance.
-        instance: InstanceId,
-        /// Its status.
-        status: &'static str,
-    },
-    /// It is starting up: nothing can be said of it yet (behaviour 6.1).
-    #[error("instance {instance} is not connected yet, and until {until} that says nothing of its health")]
-    NotConnected {
-        /// The instance.
-        instance: InstanceId,
-        /// When a check of it fails for want of a connection.
-        until: Timestamp,
-    },
-    /// Its server says so.
-    #[error("the checks of server {server} are disabled (healthCheck.disabled)")]
-    Disabled {
-        /// The server.
-        server: ServerName,
-    },
 }
 
 impl Checks {

@@ -8,7 +8,7 @@ use mcpd_core::instance::Survival;
 use super::Context;
 use crate::metrics::RestartCause;
 use crate::runtime::{Handle, Known};
-use crate::state::Cell;
+use crate::state::{Cell, Left};
 use crate::store::{InstanceRow, ServerRow};
 
 /// Ends what is left, puts all instances on the board, and gives the servers to be driven.
@@ -40,11 +40,12 @@ fn survival(row: &InstanceRow) -> Survival {
 
 async fn take_over(context: &Context, row: InstanceRow) -> anyhow::Result<()> {
     let (now, survival) = (context.clock.now(), survival(&row));
-    let instance = row.instance;
+    let InstanceRow { instance, handle, container_id, .. } = row;
     if instance.running().is_some() && survival == Survival::Ends {
         context.metrics.restarted(&instance.server, RestartCause::Interrupted);
     }
-    let cell = Cell::new(instance.interrupted(survival, &context.settings.schedule, now), now);
+    let instance = instance.interrupted(survival, &context.settings.schedule, now);
+    let cell = Cell::left_behind(instance, now, Left { handle, container_id });
     let checks = context.store.list_checks(&cell.id).await.context("cannot read checks from the store")?;
     for check in checks.into_iter().rev() {
         cell.push_check(Arc::new(check));

@@ -12,7 +12,7 @@ use mcpd_core::name::InstanceId;
 use tokio::task::JoinSet;
 
 use super::Context;
-use crate::runtime::{Owned, RuntimeError};
+use crate::runtime::{Owned, Presence, RuntimeError};
 
 /// Removed at once: each is a few calls of an engine, and a stop that may take its grace.
 const REMOVALS_AT_ONCE: usize = 8;
@@ -26,7 +26,9 @@ impl Orphans {
     /// done yet, the next list will say the same.
     pub(super) fn sweep(&mut self, context: &Arc<Context>, wanted: &BTreeSet<InstanceId>, owned: &[Owned]) {
         while self.0.try_join_next().is_some() {}
-        let ids = owned.iter().map(|thing| &thing.instance);
+        // What an engine holds that does not answer cannot be removed before it does.
+        let seen = owned.iter().filter(|thing| thing.presence != Presence::Unseen);
+        let ids = seen.map(|thing| &thing.instance);
         let is_found = |id: &&InstanceId| !wanted.contains(*id) && is_orphan(context, id);
         let found: BTreeSet<_> = ids.filter(is_found).cloned().collect();
         if found.is_empty() || !self.0.is_empty() {

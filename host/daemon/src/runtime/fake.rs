@@ -53,6 +53,7 @@ pub(crate) enum OnStart {
     #[default]
     Runs,
     RunsAfter(Duration),
+    LosesEngineAfter(Duration),
     Fails(&'static str),
 }
 

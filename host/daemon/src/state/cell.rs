@@ -36,6 +36,18 @@ pub struct Cell {
     checks: Mutex<VecDeque<Arc<CheckRecord>>>,
     exit: Mutex<Option<SeenExit>>,
     is_retired: AtomicBool,
+    /// Where an earlier mcpd left it running.
+    left: Option<Left>,
+}
+
+/// Where the runtime had an instance when an earlier mcpd ended. It stays written down until it turns out what became
+/// of it, for by this it is found.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// The runtime's handle, opaque.
+    pub handle: Option<String>,
+    /// Id of the container.
+    pub container_id: Option<String>,
 }
 
 /// An end that was noticed, perhaps before the start it belongs to was written down.
@@ -95,7 +107,16 @@ impl Run {
 impl Cell {
     /// A cell around an instance, new or read from the store.
     pub fn new(instance: Instance, updated_at: Timestamp) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::around(instance, updated_at, None))
+    }
+
+    /// A cell around an instance that an earlier mcpd may have left running.
+    pub fn left_behind(instance: Instance, updated_at: Timestamp, left: Left) -> Arc<Self> {
+        Arc::new(Self::around(instance, updated_at, Some(left)))
+    }
+
+    fn around(instance: Instance, updated_at: Timestamp, left: Option<Left>) -> Self {
+        Self {
             id: instance.id.clone(),
             server: instance.server.clone(),
             check_gate: tokio::sync::Mutex::new(()),
@@ -105,7 +126,8 @@ impl Cell {
             checks: Mutex::default(),
             exit: Mutex::default(),
             is_retired: AtomicBool::new(false),
-        })
+            left,
+        }
     }
 
     /// Replaces the instance by what `change` makes of it, and gives what `look` reads from the result.
@@ -246,14 +268,18 @@ impl Cell {
     /// The row that the store keeps of it.
     pub fn row(&self) -> InstanceRow {
         let run = self.lock_run();
-        let run = run.as_ref();
+        let (run, instance) = (run.as_ref(), self.snapshot());
+        let left = self.left.as_ref().filter(|_| instance.left_running);
+        let kept = |of_run: fn(&Run) -> &Option<String>, of_left: fn(&Left) -> &Option<String>| {
+            run.map(of_run).or(left.map(of_left)).cloned().flatten()
+        };
         InstanceRow {
-            handle: run.and_then(|run| run.handle.clone()),
+            handle: kept(|run| &run.handle, |left| &left.handle),
             pid: run.and_then(|run| run.pid),
-            container_id: run.and_then(|run| run.container_id.clone()),
+            container_id: kept(|run| &run.container_id, |left| &left.container_id),
             image: run.and_then(|run| run.image.clone()),
             port: run.and_then(|run| run.port),
-            instance: self.snapshot(),
+            instance,
         }
     }
 

@@ -114,6 +114,19 @@ async fn one_whose_attachments_all_end_at_once_has_closed_its_stdout_and_that_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn attachments_that_end_now_and_then_are_counted_anew_after_each_that_served() {
+    let bench = ready_bench().await;
+    for _ in 0..15 {
+        let before = bench.now();
+        bench.runtime.detach(&bench.only("demo").id);
+        bench.until(|b| b.ready("demo") == 0).await;
+        bench.until_ready("demo", 1).await;
+        assert!(between(before, bench.now()) < Duration::from_millis(300));
+    }
+    assert_eq!(bench.only("demo").restarts, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_nobody_can_attach_to_a_second_time_is_ended_and_tried_again() {
     let bench = ready_bench().await;
     bench.runtime.script("demo", |script| script.attach = OnAttach::Never);

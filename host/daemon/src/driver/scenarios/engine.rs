@@ -129,6 +129,23 @@ async fn rule_4_7_attempts_fail_in_its_words_and_are_made_at_once_when_it_is_bac
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_engine_that_comes_back_while_an_attempt_fails_for_want_of_it_leaves_nobody_asleep() {
+    let bench = Bench::boot().await;
+    let slow = OnStart::LosesEngineAfter(Duration::from_secs(3));
+    bench.runtime.script("demo", |script| script.start = slow);
+    bench.apply_image("demo", json!({})).await;
+    bench.until(|b| b.runtime.asked("demo").len() == 1).await;
+    bench.runtime.go_away(WORDS, Attachments::Break);
+    bench.runtime.come_back();
+    bench.pass(Duration::from_secs(1)).await;
+    bench.runtime.script("demo", |script| script.start = OnStart::Runs);
+    let before = bench.now();
+    bench.until_ready("demo", 1).await;
+    assert!(between(before, bench.now()) < Duration::from_secs(5));
+    assert_eq!(bench.only("demo").attempts.count, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_5_3_what_could_not_be_stopped_is_stopped_when_the_engine_is_back() {
     let bench = ready_bench(json!({})).await;
     let old = bench.only("demo").id;
@@ -167,6 +184,8 @@ async fn rule_5_8_mcpd_starts_without_its_engine_and_takes_over_what_ran_when_th
     let instance = bench.until_instance("demo", |i| i.status() == "ERROR").await;
     assert_eq!((instance.error().unwrap().reason.as_str(), instance.restarts), ("RuntimeUnreachable", 0));
     let bench = bench.crash().await;
+    let swept = &bench.runtime.swept()[0];
+    assert_eq!(swept.handle.as_ref().unwrap().0, format!("container-of-{id}"), "it is known where to look");
     bench.apply("plain", json!({})).await;
     bench.until_ready("plain", 1).await;
     bench.runtime.come_back();

@@ -42,6 +42,11 @@ impl Runtime for FakeRuntime {
         match script.start {
             OnStart::Runs => {}
             OnStart::RunsAfter(wait) => tokio::time::sleep(wait).await,
+            OnStart::LosesEngineAfter(wait) => {
+                tokio::time::sleep(wait).await;
+                let (endpoint, reason) = ("unix:///fake.sock".to_owned(), "broken pipe".to_owned());
+                return Err(RuntimeError::EngineAway { endpoint, reason });
+            }
             OnStart::Fails(reason) => {
                 return Err(RuntimeError::CannotStart { program: "fake".into(), reason: reason.into() });
             }
@@ -93,8 +98,9 @@ impl Runtime for FakeRuntime {
         vec![self.engine()]
     }
 
+    /// Without containers while their engine is away: of these nothing is said then, not that they are gone.
     async fn list(&self) -> Result<Vec<Owned>, RuntimeError> {
-        self.refuse_if_away()?;
+        let is_away = self.lock().away.is_some();
         let owned = |(id, run): (&InstanceId, &Run)| Owned {
             instance: id.clone(),
             run: run.number,
@@ -102,7 +108,8 @@ impl Runtime for FakeRuntime {
         };
         let (owned, wait) = {
             let state = self.lock();
-            (state.runs.iter().map(owned).collect(), state.list_takes)
+            let listed = state.runs.iter().filter(|(_, run)| !is_away || run.contained.is_none());
+            (listed.map(owned).collect(), state.list_takes)
         };
         tokio::time::sleep(wait).await;
         Ok(owned)
