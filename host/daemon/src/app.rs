@@ -279,7 +279,14 @@ async fn load_probes(config: &Config, folder: &DataDir) -> anyhow::Result<Probes
 mod tests {
     use std::path::PathBuf;
 
+    use mcpd_api::manifest::{Context as ManifestContext, Kind, parse};
+    use mcpd_api::view::PartState;
+    use serde_json::json;
+
     use super::*;
+    use crate::apply::{LeftOut, Mode, Request};
+    use crate::config::RuntimeKind;
+    use crate::store::Expected;
 
     #[tokio::test]
     async fn compilations_are_counted_and_a_backend_that_is_gone_leaves_no_series() {
@@ -295,6 +302,62 @@ mod tests {
         assert!(text.contains("mcpd_probe_compile_seconds_count 2"), "{text}");
         assert!(text.contains(r#"backend="sealed""#) && !text.contains(r#"backend="gone""#), "{text}");
         app.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_told_and_holds_nobody_up() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataDir::open(&parent.path().join("data")).unwrap();
+        let mut config = Config::default();
+        config.runtime.docker.host = Some(format!("unix://{}", parent.path().join("no.sock").display()));
+        let app = App::start(config, folder, &Environment::default()).await.unwrap();
+        assert_eq!(app.runtimes()[1].state, PartState::Unneeded);
+        let mut changes = app.board.watch();
+        let manifest = json!({"kind": "server", "name": "demo", "dockerImage": "demo:1"});
+        let manifests = vec![parse(&manifest, &ManifestContext::default()).unwrap()];
+        let request = Request::Apply { manifests, mode: Mode::Write, left_out: LeftOut::Keep };
+        let warnings = app.desk.carry_out(request).await.unwrap().answer.items[0].warnings.join("\n");
+        assert!(warnings.contains("no instance can start until the container engine answers"), "{warnings}");
+        let failed = || app.board.instances().iter().any(|cell| cell.read(|it| it.next_retry_at().is_some()));
+        while !failed() {
+            changes.recv().await.unwrap();
+        }
+        let docker = &app.runtimes()[1];
+        assert_eq!((docker.state, docker.hint.is_some()), (PartState::Failing, true), "{docker:?}");
+        let (server, instances) = (app.board.find_server("demo").unwrap(), app.board.instances());
+        app.desk.delete(Kind::Server, "demo", Expected::Any).await.unwrap();
+        assert_eq!(app.works.forget_server(&server).await.unwrap(), [instances[0].id.clone()]);
+        app.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_cannot_be_reached_is_refused_where_it_was_asked_for() {
+        let parent = tempfile::tempdir().unwrap();
+        let environment = Environment::from([("DOCKER_HOST".to_owned(), "tcp://10.0.0.1:2375".to_owned())]);
+        let start = async |kind, name: &str| {
+            let folder = DataDir::open(&parent.path().join(name)).unwrap();
+            let mut config = Config::default();
+            config.runtime.kind = kind;
+            App::start(config, folder, &environment).await
+        };
+        let app = start(RuntimeKind::Auto, "auto").await.unwrap();
+        assert_eq!(app.runtimes().len(), 1);
+        app.stop().await.unwrap();
+        let error = start(RuntimeKind::Docker, "docker").await.map(drop).unwrap_err().to_string();
+        assert!(error.contains("tcp://10.0.0.1:2375"), "{error}");
+    }
+
+    #[test]
+    fn the_data_folder_and_the_socket_are_withheld_by_each_of_their_names() {
+        let parent = tempfile::tempdir().unwrap();
+        let real = parent.path().canonicalize().unwrap().join("real.sock");
+        std::fs::write(&real, "").unwrap();
+        let link = real.with_file_name("link.sock");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let folder = DataDir::open(&parent.path().join("data")).unwrap();
+        let paths: Vec<_> = withheld(&folder, Some(&link)).into_iter().map(|place| place.path).collect();
+        assert_eq!(paths[0], folder.path());
+        assert_eq!(paths[2..], [link, real]);
     }
 
     #[tokio::test]

@@ -298,73 +298,7 @@ fn the_defaults_as_printed() {
     })
     .unwrap()
     .to_toml();
-    insta::assert_snapshot!(printed, @r#"
-    [listen]
-    address = "127.0.0.1:3100"
-    insecure = false
-    allowedHosts = []
-
-    [data]
-    dir = "/home/somebody/.local/share/mcpd"
-
-    [store]
-    url = ""
-
-    [runtime]
-    kind = "auto"
-    nodeRunnerImage = ""
-    pythonRunnerImage = ""
-    network = "mcp-servers"
-
-    [runtime.process]
-    passEnv = []
-    user = ""
-
-    [runtime.docker]
-    host = ""
-    stopSeconds = 10
-    memoryMiB = 512
-    cpus = 1
-    pids = 256
-
-    [reconcile]
-    scanSeconds = 30
-    parallelStarts = 16
-
-    [backoff]
-    fastSeconds = 30
-    fastAttempts = 5
-    slowSeconds = 300
-    resetSeconds = 600
-
-    [checks]
-    intervalSeconds = 30
-    timeoutSeconds = 10
-    failureThreshold = 3
-    successThreshold = 1
-    initialDelaySeconds = 0
-    startupSeconds = 60
-    byTransport = {}
-    byImage = {}
-    byPackage = {}
-
-    [probes]
-    poolSize = 256
-    cpuSeconds = 1
-    memoryMiB = 256
-    calls = 100
-    pagemapScan = false
-
-    [secrets]
-    defaultBackend = "sealed"
-
-    [auth]
-    openMetrics = false
-
-    [telemetry]
-    log = "info"
-    format = "text"
-    "#);
+    insta::assert_snapshot!(printed);
 }
 
 #[test]

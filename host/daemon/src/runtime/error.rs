@@ -100,7 +100,10 @@ pub enum RuntimeError {
         seconds: u64,
     },
     /// The configuration leaves no container engine to mcpd.
-    #[error("cannot run image {image}: runtime.kind is process, so this mcpd uses no container engine")]
+    #[error(
+        "cannot run image {image}: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none \
+         of this machine)"
+    )]
     NoEngine {
         /// The image.
         image: String,

@@ -14,8 +14,8 @@ use crate::harness::{
     Daemon, Dock, INSTANCE, Image, Process, contained, host_pid, id, is_functional, label, message, with,
 };
 
-/// Of so many exits the fastest is taken: other tests use the same two cores.
-const EXITS: usize = 3;
+/// So many exits are tried until one is noticed in time: other tests use the same two cores.
+const EXITS_MAX: usize = 10;
 /// A name where no registry listens.
 const NO_IMAGE: &str = "127.0.0.1:1/mcpd-test/not-there";
 
@@ -37,7 +37,7 @@ fn server_process(dock: &Dock, view: &Value) -> Pid {
     Pid::from_raw(child.expect("the init has a child").pid)
 }
 
-/// Exits [`EXITS`] times; `end` gives the moment at which the server was ended.
+/// Exits until one is noticed in time; `end` gives the moment at which the server was ended.
 async fn exit(
     daemon: &Daemon,
     manifest: Value,
@@ -53,7 +53,7 @@ async fn exit(
         back: "a new container, at once".to_owned(),
         back_after: Duration::MAX,
     };
-    for _ in 0..EXITS {
+    for _ in 0..EXITS_MAX {
         let before = start(daemon, manifest.clone()).await;
         let ended = end(&before).await;
         let is_noticed = |view: &Value| view["restarts"] != before["restarts"];
@@ -66,6 +66,10 @@ async fn exit(
         fastest.back_after = fastest.back_after.min(back_after);
         // The next exit would be a second one in a row, which is answered with a delay.
         daemon.ctl(&format!("delete server {name}")).await.done();
+        println!("{fault}: noticed after {noticed_after:?}, back after {back_after:?}");
+        if fastest.noticed < EXIT_NOTICED_WITHIN {
+            break;
+        }
     }
     assert!(fastest.noticed < EXIT_NOTICED_WITHIN, "{fault}: noticed after {:?}", fastest.noticed);
     fastest

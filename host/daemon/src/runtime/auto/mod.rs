@@ -8,6 +8,7 @@
 //! the rest ─► where it was started, adopted or listed; unknown: process, and docker where it answers
 //! ```
 
+mod packages;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use mcpd_core::name::InstanceId;
 use tokio::sync::broadcast;
 
+pub use self::packages::{PackagePlace, Packages};
 use self::places::{Place, Places};
 use super::{
     Adoption, EngineState, Events, Exec, ExecRequest, Known, Launch, LogLine, LogQuery, Owned, Runtime,
@@ -39,33 +41,6 @@ pub struct AutoConfig {
     pub packages: Packages,
     /// Time.
     pub clock: Clock,
-}
-
-/// Where packages run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packages {
-    /// Those of npm.
-    pub node: PackagePlace,
-    /// Those of `PyPI`.
-    pub python: PackagePlace,
-}
-
-impl Packages {
-    /// All of them on the host.
-    pub const ON_HOST: Self = Self { node: PackagePlace::Host, python: PackagePlace::Host };
-}
-
-/// Where the packages of one language run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PackagePlace {
-    /// On the host, for there is no image to run them in.
-    Host,
-    /// In a container where the engine answers, else on the host.
-    ContainerIfAny,
-    /// In a container, whatever happens.
-    Container,
-    /// Nowhere, until this key of the configuration names an image.
-    Nowhere(&'static str),
 }
 
 /// Delegates each instance to one of two runtimes.

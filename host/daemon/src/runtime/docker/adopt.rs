@@ -55,7 +55,7 @@ impl DockerRuntime {
     /// A run of this very mcpd that nobody holds any more is let go; one that starts or ends is waited for.
     async fn release(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         let Some(run) = self.site.runs.find(instance) else { return Ok(()) };
-        if run.is_let_go_within(SETTLE).await {
+        if run.let_go_within(SETTLE).await {
             Ok(())
         } else {
             Err(RuntimeError::StillThere { instance: instance.clone() })
@@ -75,9 +75,11 @@ impl DockerRuntime {
     async fn take_running(&self, found: Found, seen: Seen) -> Result<Adoption, RuntimeError> {
         let keeper = self.site.claim(&found.instance, seen.redactor.clone())?;
         let run = keeper.run().clone();
-        run.has_container(&found.id);
+        run.assign_container(&found.id);
         let attached = self.attach(&found.id, &seen, Arc::clone(&keeper.book), &run).await?;
-        keeper.runs();
+        keeper.report_running();
+        // It may have ended before there was a run to hear of it.
+        run.sign(Sign::Look);
         self.keep(keeper, found.id.clone());
         Ok(Adoption::Running(Box::new(Adopted {
             started: started(run.number, found.id, &seen, attached),
@@ -97,7 +99,7 @@ impl DockerRuntime {
         let engine = &self.site.engine;
         let over = if seen.port.is_some() { Over::LogsOnly } else { Over::Stdio };
         let mut attached = engine.attend(attach(&engine.docker, id, book, over)).await?;
-        run.has_attachment(attached.ended.clone());
+        run.replace_attachment(attached.ended.clone());
         end_line(&mut attached.stdin).await;
         Ok(attached)
     }

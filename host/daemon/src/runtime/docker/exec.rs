@@ -21,6 +21,11 @@ use crate::runtime::{Exec, ExecEvent, ExecRequest, RuntimeError, TtySize};
 
 /// How long the engine may take for each step, none of which waits for the command itself.
 const STEP_DEADLINE: Duration = Duration::from_secs(10);
+/// Keys that an engine takes from a terminal for itself, to leave the command alone. There is no way to have none, and
+/// those it has by itself are Control-P, which a shell needs, and Control-Q.
+const DETACH_KEYS: &str = r"ctrl-\,ctrl-^,ctrl-\,ctrl-^";
+/// How the words begin with which an engine says that a command was not started; they follow in one piece.
+const NOT_STARTED: &[u8] = b"OCI runtime exec failed";
 /// What is read of a terminal at once.
 const READ_BYTES: usize = 16 << 10;
 /// How often an engine is asked whether a command has ended whose streams have, and how long it may take to
@@ -28,25 +33,18 @@ const READ_BYTES: usize = 16 << 10;
 const ENDED_POLL: Duration = Duration::from_millis(20);
 const ENDED_POLLS_MAX: u32 = 100;
 
-/// Runs the command, and returns when it runs. It is not ended by the drop of what this gives: an engine has no way
-/// to end one, but its streams close and a terminal hangs up.
+/// Runs the command, and returns once the engine has its streams open. The drop of what this gives closes them, which ends
+/// what reads its stdin; an engine has no way to end the rest.
 pub(super) async fn exec(
     docker: &Docker,
     container_id: &str,
     request: ExecRequest,
 ) -> Result<Exec, RuntimeError> {
-    let doing =
-        format!("run {:?} in container {container_id}", request.command.first().map_or("", String::as_str));
-    let ExecRequest { command, tty, input } = request;
-    let config = ExecConfig {
-        attach_stdin: Some(input == Input::Open),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        tty: Some(tty.is_some()),
-        cmd: Some(command),
-        ..ExecConfig::default()
-    };
-    let id = within(docker, &doing, STEP_DEADLINE, docker.create_exec(container_id, config)).await?.id;
+    let program = request.command.first().map_or("", String::as_str);
+    let doing = format!("run {program:?} in container {container_id}");
+    let ExecRequest { tty, input, .. } = request;
+    let created = docker.create_exec(container_id, config(request));
+    let id = within(docker, &doing, STEP_DEADLINE, created).await?.id;
     let path = format!("/exec/{id}/start");
     let body = json!({"Detach": false, "Tty": tty.is_some()}).to_string();
     let hijacked = within(docker, &doing, STEP_DEADLINE, socket::hijack(docker, &path, body)).await?;
@@ -55,18 +53,35 @@ pub(super) async fn exec(
         // A command that has ended already has no terminal to size.
         let _ = running.resize(size).await;
     }
+    Ok(assemble(hijacked, running, tty, input))
+}
+
+fn config(request: ExecRequest) -> ExecConfig {
+    ExecConfig {
+        attach_stdin: Some(request.input == Input::Open),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(request.tty.is_some()),
+        // Engines of today take the size here; older ones do not look at it.
+        console_size: request.tty.map(|size| vec![size.rows.into(), size.columns.into()]),
+        detach_keys: Some(DETACH_KEYS.to_owned()),
+        cmd: Some(request.command),
+        ..ExecConfig::default()
+    }
+}
+
+fn assemble(hijacked: Hijacked, running: Running, tty: Option<TtySize>, input: Input) -> Exec {
     let Hijacked { read, write, early } = hijacked;
     let stdin: Box<dyn AsyncWrite + Send + Unpin> = match input {
         Input::Open => Box::new(write),
         Input::Closed => Box::new(tokio::io::sink()),
     };
-    let output = match tty {
-        Some(_) => Output::terminal(read, &early),
-        None => Output::plain(read, &early),
+    let (output, terminal): (_, Box<dyn Terminal>) = if tty.is_some() {
+        (Output::terminal(read, &early), Box::new(running.clone()))
+    } else {
+        (Output::plain(read, &early), Box::new(NoTerminal))
     };
-    let terminal: Box<dyn Terminal> =
-        if tty.is_some() { Box::new(running.clone()) } else { Box::new(NoTerminal) };
-    Ok(Exec { stdin, output: output.events(running), terminal })
+    Exec { stdin, output: output.events(running), terminal }
 }
 
 /// A command of the engine.
@@ -119,6 +134,8 @@ impl Terminal for NoTerminal {
 struct Output {
     read: OwnedReadHalf,
     form: Form,
+    /// Whether something was said already.
+    is_begun: bool,
 }
 
 enum Form {
@@ -130,11 +147,11 @@ enum Form {
 
 impl Output {
     fn terminal(read: OwnedReadHalf, early: &[u8]) -> Self {
-        Self { read, form: Form::Terminal(BytesMut::from(early)) }
+        Self { read, form: Form::Terminal(BytesMut::from(early)), is_begun: false }
     }
 
     fn plain(read: OwnedReadHalf, early: &[u8]) -> Self {
-        Self { read, form: Form::Plain(Frames::new(early)) }
+        Self { read, form: Form::Plain(Frames::new(early)), is_begun: false }
     }
 
     fn events(self, running: Running) -> BoxStream<'static, ExecEvent> {
@@ -178,15 +195,20 @@ impl Output {
         }
     }
 
-    /// A piece that was read already.
+    /// A piece that was read already. An engine that cannot start the command says so where the command would speak, and
+    /// on stdout; for a person that is no data.
     fn taken(&mut self) -> Result<Option<ExecEvent>, ExecEvent> {
         match &mut self.form {
             Form::Terminal(buffer) => {
                 Ok((!buffer.is_empty()).then(|| ExecEvent::Stdout(buffer.split().freeze())))
             }
             Form::Plain(frames) => match frames.next() {
-                Ok(Some((Channel::Stdout, piece))) => Ok(Some(ExecEvent::Stdout(piece))),
-                Ok(Some((Channel::Stderr, piece))) => Ok(Some(ExecEvent::Stderr(piece))),
+                Ok(Some((channel, piece))) => {
+                    let is_first = !std::mem::replace(&mut self.is_begun, true);
+                    let is_engine = is_first && piece.starts_with(NOT_STARTED);
+                    let is_stdout = channel == Channel::Stdout && !is_engine;
+                    Ok(Some(if is_stdout { ExecEvent::Stdout(piece) } else { ExecEvent::Stderr(piece) }))
+                }
                 Ok(None) => Ok(None),
                 Err(error) => Err(ExecEvent::Lost(error.to_string())),
             },

@@ -69,13 +69,32 @@ async fn a_terminal_has_its_size_and_hears_of_another() {
 }
 
 #[tokio::test]
+async fn a_terminal_passes_the_keys_that_engines_like_to_keep() {
+    let Some(docker) = engine().await else { return };
+    let container = idle(&docker).await;
+    let script = "/bin/busybox stty raw -echo; echo ready; /bin/busybox head -c 3 | /bin/busybox od -An -tx1";
+    let tty = Some(TtySize { columns: 80, rows: 24 });
+    let request = ExecRequest { tty, input: Input::Open, ..shell(script) };
+    let mut run = exec(&docker, &container.id, request).await.unwrap();
+    assert_eq!(run.output.next().await, Some(ExecEvent::Stdout("ready\n".into())));
+    run.stdin.write_all(b"\x10\x11\n").await.unwrap();
+    let (stdout, _, end) = all(run.output).await;
+    assert_eq!((stdout.trim(), end), ("10 11 0a", ExecEvent::Exited(0)));
+}
+
+#[tokio::test]
 async fn a_program_that_is_not_there_ends_in_the_engines_words() {
     let Some(docker) = engine().await else { return };
     let container = idle(&docker).await;
     let request = ExecRequest { command: words(&["/bin/nothing", "secret-argument"]), ..shell("") };
     let said = match exec(&docker, &container.id, request).await {
         Err(refused) => refused.to_string(),
-        Ok(run) => format!("{:?}", all(run.output).await),
+        Ok(run) => {
+            let (stdout, stderr, end) = all(run.output).await;
+            assert_eq!(stdout, "", "words of the engine are no data");
+            assert!(matches!(end, ExecEvent::Exited(126 | 127)), "{end:?}");
+            stderr
+        }
     };
     assert!(said.contains("no such file or directory"), "{said}");
     assert!(!said.contains("secret-argument"), "{said}");

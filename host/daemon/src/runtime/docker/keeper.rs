@@ -38,7 +38,7 @@ impl Keeper {
     }
 
     /// The engine reports it as running.
-    pub(super) fn runs(&self) {
+    pub(super) fn report_running(&self) {
         self.claim.state.send_replace(RunState::Running);
     }
 
@@ -47,7 +47,7 @@ impl Keeper {
         let run = self.run().clone();
         let (exit, at) = tokio::select! {
             ended = self.ended(container) => ended,
-            () = run.is_let_go() => return run.attachment().cancel(),
+            () = run.until_let_go() => return run.attachment().cancel(),
         };
         self.publish(exit, at).await;
         if let Err(error) = containers::discard(&self.site.engine, container).await {
@@ -95,7 +95,7 @@ impl Keeper {
         let engine = &self.site.engine;
         let attached = attach(&engine.docker, container, Arc::clone(&self.book), Over::LogsOnly);
         match engine.attend(attached).await {
-            Ok(attached) => self.run().has_attachment(attached.ended),
+            Ok(attached) => self.run().replace_attachment(attached.ended),
             Err(error) => tracing::warn!(instance = %self.instance, %error, "a log has a gap"),
         }
     }
@@ -110,7 +110,7 @@ impl Keeper {
             at,
             stderr_tail: self.book.stderr_tail(),
         });
-        self.run().has_been_told();
+        self.run().mark_told();
         self.claim.state.send_replace(RunState::Exited);
     }
 }

@@ -129,7 +129,7 @@ impl DockerRuntime {
         containers::stop(engine, &found.id, self.site.config.grace).await?;
         if let Some(run) = self.site.runs.find_by_container(&found.id) {
             run.sign(Sign::Look);
-            run.is_within(RunState::Gone, SETTLE).await;
+            run.reaches(RunState::Gone, SETTLE).await;
         }
         containers::discard(engine, &found.id).await
     }
@@ -189,7 +189,7 @@ impl Runtime for DockerRuntime {
         if let Some(earlier) = self.site.runs.find(&instance)
             && earlier.state() == RunState::Exited
         {
-            earlier.is_within(RunState::Gone, SETTLE).await;
+            earlier.reaches(RunState::Gone, SETTLE).await;
         }
         let keeper = self.site.claim(&instance, request.redactor.clone())?;
         let (answer, answered) = oneshot::channel();
@@ -206,7 +206,7 @@ impl Runtime for DockerRuntime {
         let not_stopped = || RuntimeError::NotStopped { instance: instance.clone() };
         let run = self.site.runs.find(instance);
         if let Some(run) = run.filter(|run| run.state() == RunState::Starting)
-            && !run.is_let_go_within(SETTLE).await
+            && !run.let_go_within(SETTLE).await
         {
             return Err(not_stopped());
         }
@@ -227,7 +227,7 @@ impl Runtime for DockerRuntime {
 
     async fn leave(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         if let Some(run) = self.site.runs.find(instance) {
-            run.is_let_go_within(SETTLE).await;
+            run.let_go_within(SETTLE).await;
         }
         Ok(())
     }

@@ -140,7 +140,7 @@ impl Session<'_> {
             run.sign(Sign::Look);
         }
         let missed: Vec<_> = missed(running, &containers::found(listed)).collect();
-        join_all(missed.iter().map(|run| run.is_within(RunState::Exited, MISSED_DEADLINE))).await;
+        join_all(missed.iter().map(|run| run.reaches(RunState::Exited, MISSED_DEADLINE))).await;
         tell(site, RuntimeEvent::Back { kind: RuntimeKind::Docker, at: engine.now() });
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Run {
     }
 
     /// Whether it comes as far as `state` within `limit`.
-    pub(super) async fn is_within(&self, state: RunState, limit: Duration) -> bool {
+    pub(super) async fn reaches(&self, state: RunState, limit: Duration) -> bool {
         let mut seen = self.state.clone();
         let reached = seen.wait_for(|now| *now >= state);
         // A keeper that is gone has nothing left to do.
@@ -89,12 +89,12 @@ impl Run {
     }
 
     /// It has this container, now and for ever.
-    pub(super) fn has_container(&self, id: &str) {
+    pub(super) fn assign_container(&self, id: &str) {
         let _ = self.container.set(id.to_owned());
     }
 
     /// Its end was told; whoever finds its container has nothing to tell.
-    pub(super) fn has_been_told(&self) {
+    pub(super) fn mark_told(&self) {
         self.is_told.store(true, Ordering::Relaxed);
     }
 
@@ -104,7 +104,7 @@ impl Run {
     }
 
     /// Its streams are these now; those before are let go.
-    pub(super) fn has_attachment(&self, ended: CancellationToken) {
+    pub(super) fn replace_attachment(&self, ended: CancellationToken) {
         let before = std::mem::replace(&mut *self.lock(), ended);
         before.cancel();
     }
@@ -121,18 +121,18 @@ impl Run {
     }
 
     /// Gives up its start, or keeps it no longer; what runs goes on. Whether nothing is kept of it within `limit`.
-    pub(super) async fn is_let_go_within(&self, limit: Duration) -> bool {
+    pub(super) async fn let_go_within(&self, limit: Duration) -> bool {
         self.let_go.cancel();
-        self.is_within(RunState::Gone, limit).await
+        self.reaches(RunState::Gone, limit).await
     }
 
     /// Whether it is kept no longer.
-    pub(super) fn has_been_let_go(&self) -> bool {
+    pub(super) fn is_let_go(&self) -> bool {
         self.let_go.is_cancelled()
     }
 
     /// Resolves when it is kept no longer.
-    pub(super) async fn is_let_go(&self) {
+    pub(super) async fn until_let_go(&self) {
         self.let_go.cancelled().await;
     }
 

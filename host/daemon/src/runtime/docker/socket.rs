@@ -115,3 +115,29 @@ async fn refusal(response: Response<Incoming>) -> Error {
 fn unexpected(what: &str) -> Error {
     Error::IOError { err: std::io::Error::other(format!("the engine handed over {what}")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(uri: &str) -> BollardRequest {
+        let login = "e+/=";
+        Request::builder().uri(uri).header(REGISTRY_AUTH, login).body(body_full(Bytes::new())).unwrap()
+    }
+
+    #[test]
+    fn a_request_asks_for_the_newest_api_that_the_engine_has() {
+        let path = |uri: &str| adapted(request(uri)).unwrap().uri().to_string();
+        assert_eq!(path("http://localhost/v1.53/images/a/json?x=1"), "/images/a/json?x=1");
+        assert_eq!(path("http://localhost/_ping"), "/_ping");
+        assert_eq!(path("http://localhost/volumes/v1"), "/volumes/v1");
+    }
+
+    #[test]
+    fn a_login_is_written_in_the_alphabet_that_engines_read_and_is_marked() {
+        let request = adapted(request("/")).unwrap();
+        assert_eq!(request.headers()[REGISTRY_AUTH], "e-_=");
+        assert!(request.headers()[REGISTRY_AUTH].is_sensitive());
+        assert_eq!(request.headers()[HOST], "localhost");
+    }
+}

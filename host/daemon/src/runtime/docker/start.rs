@@ -1,8 +1,8 @@
 //! Starts one instance: image, network, container, attachment, and then the container's start.
 //!
 //! It runs in a task of its own, so that a caller who goes away leaves nothing: between two steps it is asked whether
-//! the start is still wanted, and what was made by then is removed. A step itself is not broken off: what an
-//! engine does with half a request nobody knows. The pull alone may be, which leaves nothing but layers.
+//! the start is still wanted, and what was made by then is removed. A step itself is not broken off, unless the engine
+//! is lost: what it does with half a request nobody knows. The pull alone may be, which leaves nothing but layers.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -37,17 +37,19 @@ pub(super) type Answer = oneshot::Sender<Result<Started, RuntimeError>>;
 /// Starts it, answers, and keeps the run to its end.
 pub(super) async fn start(keeper: Keeper, order: Order, progress: Progress, answer: Answer) {
     let mut start = Start { keeper, order, progress, answer };
-    match start.begin().await {
+    let begun = start.begin().await;
+    let Start { keeper, answer, order, .. } = start;
+    // The environment is not kept for the life of the run.
+    drop(order);
+    match begun {
         Ok((id, started)) => {
-            let Start { keeper, answer, .. } = start;
-            keeper.runs();
+            keeper.report_running();
             if answer.send(Ok(started)).is_ok() {
                 return keeper.keep(&id).await;
             }
             remove(&keeper, &id).await;
         }
         Err(error) => {
-            let Start { keeper, answer, .. } = start;
             // First gone, then told: who hears of it may start the next.
             drop(keeper);
             let _ = answer.send(Err(error));
@@ -91,7 +93,7 @@ impl Start {
         self.keeper.site.network.ensure(&self.keeper.site.engine).await?;
         self.still_wanted()?;
         let id = self.create().await?;
-        self.keeper.run().has_container(&id);
+        self.keeper.run().assign_container(&id);
         match self.run(&id).await {
             Ok(started) => Ok((id, started)),
             Err(error) => {
@@ -108,7 +110,7 @@ impl Start {
         tokio::select! {
             ensured = engine.attend(ensured) => ensured,
             () = self.answer.closed() => Err(unwanted(&self.keeper)),
-            () = self.keeper.run().is_let_go() => Err(unwanted(&self.keeper)),
+            () = self.keeper.run().until_let_go() => Err(unwanted(&self.keeper)),
         }
     }
 
@@ -166,7 +168,7 @@ impl Start {
         let over = if self.order.port.is_some() { Over::LogsOnly } else { Over::Stdio };
         let attached = attach(&engine.docker, id, keeper.book.clone(), over);
         let attached = engine.attend(attached).await?;
-        keeper.run().has_attachment(attached.ended.clone());
+        keeper.run().replace_attachment(attached.ended.clone());
         let doing = format!("start image {image}");
         engine.ask(&doing, WORK_DEADLINE, engine.docker.start_container(id, None)).await?;
         self.still_wanted()?;
@@ -185,7 +187,7 @@ impl Start {
     }
 
     fn still_wanted(&self) -> Result<(), RuntimeError> {
-        let is_unwanted = self.answer.is_closed() || self.keeper.run().has_been_let_go();
+        let is_unwanted = self.answer.is_closed() || self.keeper.run().is_let_go();
         if is_unwanted { Err(unwanted(&self.keeper)) } else { Ok(()) }
     }
 }

@@ -50,6 +50,17 @@ async fn the_last_words_are_in_the_log_when_the_attachment_has_ended_though_nobo
 }
 
 #[tokio::test]
+async fn a_container_that_is_removed_by_hand_ends_its_attachment() {
+    let Some(docker) = engine().await else { return };
+    let container = Container::create(&docker, "while read x; do :; done").await;
+    let mut attached = attach(&docker, &container.id, book(), Over::Stdio).await.unwrap();
+    container.start().await;
+    container.remove().await;
+    assert_eq!(line(&mut BufReader::new(&mut attached.stdout)).await, "");
+    within(attached.ended.cancelled()).await;
+}
+
+#[tokio::test]
 async fn dropping_the_streams_detaches_and_the_next_attachment_works() {
     let Some(docker) = engine().await else { return };
     let container = Container::create(&docker, "while read x; do echo got $x; done").await;

@@ -1,5 +1,7 @@
 //! A container outlives its mcpd: what the next one finds and takes over.
 
+use std::time::Duration;
+
 use mcpd::runtime::{Adopted, Adoption, Attempt, Exit, LogQuery, Runtime, StartRequest};
 use mcpd_core::name::InstanceId;
 use mcpd_core::secret::{MASK, SecretValue};
@@ -139,4 +141,35 @@ async fn broken_streams_of_a_run_are_replaced_while_it_goes_on() {
     assert!(within(runtime.reattach(&id, run + 1)).await.unwrap().is_none(), "another run");
     subject.stop("streams").await;
     assert!(within(runtime.reattach(&id, run)).await.unwrap().is_none(), "it is over");
+}
+
+#[tokio::test]
+async fn a_start_that_died_with_its_mcpd_at_any_moment_is_taken_over_or_gives_way() {
+    let Some(place) = Place::find() else { return };
+    for delay_ms in [0, 5, 10, 20, 40, 60, 80, 100, 150, 200, 300, 400] {
+        die_while_starting(&place, Duration::from_millis(delay_ms));
+        let next = place.subject();
+        let mut running = match adopt(&next, "cut-off").await {
+            Adoption::Running(adopted) => Running::from(adopted.started),
+            Adoption::Nothing => next.start("cut-off", "cat").await,
+            other @ Adoption::Ended(_) => panic!("{other:?} after {delay_ms} ms"),
+        };
+        assert_eq!(place.names(), [place.name("cut-off")], "after {delay_ms} ms");
+        running.stdin.write_all(b"hello\n").await.unwrap();
+        while line(&mut running).await != "hello" {}
+        next.stop("cut-off").await;
+        assert_eq!(place.names(), [""; 0], "after {delay_ms} ms");
+    }
+}
+
+/// An mcpd that is gone after this time: its tasks stop where they are, and its connections close.
+fn die_while_starting(place: &Place, after: Duration) {
+    let mcpd = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let subject = place.subject();
+    mcpd.spawn(async move {
+        let _held = subject.runtime.start(subject.request("cut-off", "cat")).await;
+        std::future::pending::<()>().await;
+    });
+    std::thread::sleep(after);
+    mcpd.shutdown_background();
 }
