@@ -187,7 +187,7 @@ impl Line {
     async fn finish(&self, reason: CloseReason, held: Option<Connection>) {
         self.disconnected(reason.to_string());
         // Told to stop meanwhile, it is not kept waiting for the end of its stdin.
-        self.is_over().await;
+        self.wait_for_end().await;
         if let Some(connection) = held {
             connection.close();
         }
@@ -209,9 +209,9 @@ impl Line {
 
     /// The runtime has no way to it any more: its end has been told as a rule, or is brought about.
     async fn end_unattached(&self) {
-        self.is_over().await;
+        self.wait_for_end().await;
         if self.is_running() && self.stop(Exit::Vanished).await {
-            self.is_over().await;
+            self.wait_for_end().await;
             self.cell.note_exit(self.run, Exit::Vanished, String::new());
             exits::apply(&self.context, &self.cell, self.run);
         }
@@ -245,8 +245,9 @@ impl Line {
     }
 
     /// Waits a moment for word of its end.
-    async fn is_over(&self) -> bool {
-        tokio::time::timeout(EXIT_GRACE, self.hang_up.cancelled()).await.is_ok()
+    async fn wait_for_end(&self) {
+        // Without such word its end is brought about.
+        let _ = tokio::time::timeout(EXIT_GRACE, self.hang_up.cancelled()).await;
     }
 
     pub(super) fn is_running(&self) -> bool {
