@@ -62,6 +62,14 @@ pub trait Runtime: Send + Sync + 'static {
         Ok(Adoption::Nothing)
     }
 
+    /// Whether this start can be asked for now; nothing is begun by it.
+    ///
+    /// Where it fails nothing of the start is there. Where [`Self::start`] fails for want of an engine that may not
+    /// be so: the engine may have gone in the middle of it.
+    async fn reach(&self, _request: &StartRequest) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
     /// Starts an instance, and returns once the runtime reports it as running.
     ///
     /// Waits for an earlier run that has ended until it is proved gone (behaviour 5.3). Where the caller

@@ -115,6 +115,27 @@ impl AutoRuntime {
         if may_run { removed } else { Ok(()) }
     }
 
+    /// Removes containers of instances that run on the host (behaviour 5.3), and gives the rest. Such a second one
+    /// comes of an mcpd that was killed before it had written down where it started a package, and of an engine that
+    /// was away when the next one looked.
+    async fn without_seconds(&self, contained: Vec<Owned>) -> Vec<Owned> {
+        let mut kept = Vec::with_capacity(contained.len());
+        for owned in contained {
+            if self.places.may_run_in(&owned.instance) != Some(Place::Process) {
+                kept.push(owned);
+                continue;
+            }
+            match self.config.docker.remove(&owned.instance).await {
+                Ok(()) => tracing::warn!(instance = %owned.instance, "removed a container beside its process"),
+                Err(error) => {
+                    tracing::warn!(instance = %owned.instance, %error, "a container stays beside its process for now");
+                    kept.push(owned);
+                }
+            }
+        }
+        kept
+    }
+
     /// Stops or removes the instance wherever it may be.
     async fn end(&self, instance: &InstanceId, end: End) -> Result<(), RuntimeError> {
         let Some(place) = self.places.find(instance) else {
@@ -200,16 +221,13 @@ impl Runtime for AutoRuntime {
         if let Some(other) = before.filter(|before| *before != place) {
             self.leave_for_good(&instance, other).await?;
         }
-        let is_engine_seen = self.is_engine_seen();
+        // What cannot even be asked for is nowhere, and can be deleted without the engine. From here on something
+        // may be there, whatever the start says.
+        self.runtime(place).reach(&request).await?;
         self.places.may_run(&instance, place);
         let started = self.runtime(place).start(request).await;
         match &started {
             Ok(started) => self.places.runs(&instance, place, started.run),
-            // An engine that was not there before either was asked for nothing, so nothing of it is there, and
-            // the instance can be deleted without it.
-            Err(RuntimeError::EngineAway { .. }) if !is_engine_seen && before.is_none() => {
-                self.places.forget(&instance);
-            }
             // Who refuses has removed what was begun.
             Err(RuntimeError::EngineRefused { .. } | RuntimeError::CannotStart { .. }) => {
                 self.places.ended(&instance);
@@ -261,7 +279,7 @@ impl Runtime for AutoRuntime {
         match self.config.docker.list().await {
             Ok(contained) => {
                 self.places.saw(&contained);
-                owned.extend(contained);
+                owned.extend(self.without_seconds(contained).await);
             }
             Err(error) => {
                 tracing::debug!(%error, "containers not listed");

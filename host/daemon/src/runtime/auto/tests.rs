@@ -129,7 +129,7 @@ async fn who_insists_on_containers_gets_no_process_for_a_package() {
     both.docker.lose();
     assert!(both.auto.start(request("a", package())).await.is_err());
     both.auto.start(request("b", command())).await.unwrap();
-    assert_eq!(both.asked(), [vec!["start b"], vec!["start a"]]);
+    assert_eq!(both.asked(), [vec!["start b"], vec![]]);
 }
 
 #[tokio::test]
@@ -186,6 +186,41 @@ async fn what_never_began_for_want_of_an_engine_can_be_deleted_without_one() {
     both.auto.start(request("b", image())).await.unwrap();
     both.docker.lose();
     assert!(both.auto.stop(&id("b")).await.is_err(), "its container may be there");
+}
+
+#[tokio::test]
+async fn an_engine_that_goes_in_the_middle_of_a_first_start_may_have_what_it_began() {
+    let both = Both::new(PackagePlace::ContainerIfAny);
+    both.docker.fade();
+    assert!(both.auto.start(request("a", package())).await.is_err());
+    assert!(both.auto.stop(&id("a")).await.is_err(), "its container may be there");
+    assert!(both.auto.start(request("a", package())).await.is_err(), "not on the host beside its container");
+    assert_eq!(both.process.take_asked(), Vec::<String>::new());
+    both.docker.find();
+    assert!(matches!(both.auto.adopt(&id("a")).await, Ok(Adoption::Running(_))));
+}
+
+#[tokio::test]
+async fn a_container_beside_the_process_of_its_instance_is_removed_once_it_is_seen() {
+    let both = Both::new(PackagePlace::ContainerIfAny);
+    both.docker.lose();
+    both.auto.start(request("a", package())).await.unwrap();
+    both.docker.hold("a");
+    both.docker.hold("b");
+    both.docker.find();
+    both.asked();
+    let left = [("a".to_owned(), 1, Presence::Running), ("b".to_owned(), 0, Presence::Running)];
+    assert_eq!(both.listed().await, left);
+    assert_eq!(both.asked(), [vec![], vec!["remove a"]]);
+    assert_eq!(both.docker.list().await.unwrap().len(), 1, "the container of b is wanted");
+}
+
+#[tokio::test]
+async fn a_container_of_an_instance_whose_process_is_gone_is_taken_over() {
+    let both = Both::new(PackagePlace::Host);
+    both.docker.hold("a");
+    both.auto.sweep(vec![Known { instance: id("a"), handle: Some(Handle("{}".to_owned())) }]).await.unwrap();
+    assert!(matches!(both.auto.adopt(&id("a")).await, Ok(Adoption::Running(_))));
 }
 
 #[tokio::test]

@@ -182,6 +182,10 @@ impl Runtime for DockerRuntime {
         self.take_over(instance).await
     }
 
+    async fn reach(&self, _: &StartRequest) -> Result<(), RuntimeError> {
+        self.need().await
+    }
+
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
         let instance = request.instance.clone();
         let order = Order::new(&self.site.config, &request)?;
