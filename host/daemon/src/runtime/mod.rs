@@ -51,8 +51,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// Ends what an earlier mcpd left behind and cannot be taken over, and forgets what belongs to no instance
     /// in `known`.
     ///
-    /// Called once, before anything is started; after it, what is there is what is wanted. An engine that does
-    /// not answer is no failure here: [`Self::list`] tells what it holds once it is back.
+    /// Called once, before anything is started. What can be taken over stays, wanted or not: [`Self::list`] tells
+    /// of it. An engine that does not answer is no failure here.
     async fn sweep(&self, known: Vec<Known>) -> Result<SweepReport, RuntimeError>;
 
     /// Takes over what an earlier mcpd, or a start that nobody waited for, left of the instance (behaviour 5.8).
@@ -90,6 +90,9 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Stops an instance and forgets all that was kept for it: its folder, its logs.
     async fn remove(&self, instance: &InstanceId) -> Result<(), RuntimeError>;
+
+    /// Forgets all that was kept for an instance that is proved gone; asks nobody.
+    fn forget(&self, _instance: &InstanceId) {}
 
     /// mcpd ends: what can outlive it stays and is adopted by the next one, the rest is stopped
     /// (behaviour 5.7).
