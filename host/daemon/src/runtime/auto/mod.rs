@@ -8,6 +8,7 @@
 //! the rest ─► where it was started, adopted or listed; unknown: process, and docker where it answers
 //! ```
 
+mod engineless;
 mod packages;
 mod places;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use mcpd_core::name::InstanceId;
 use tokio::sync::broadcast;
 
+pub use self::engineless::Engineless;
 pub use self::packages::{PackagePlace, Packages};
 use self::places::{Place, Places};
 use super::{
@@ -33,7 +35,7 @@ use crate::clock::Clock;
 pub struct AutoConfig {
     /// Processes of this host.
     pub process: Arc<dyn Runtime>,
-    /// Containers.
+    /// Containers; [`Engineless`] where there can be none.
     pub docker: Arc<dyn Runtime>,
     /// The channel that both were given, so that what one of them lists no more has been told before.
     pub events: Events,
@@ -109,9 +111,9 @@ impl AutoRuntime {
 
     /// The instance changes its runtime: what may be there is proved gone first (behaviour 5.3), and nothing is
     /// kept of it in two places.
-    async fn leave_for_good(&self, instance: &InstanceId, place: Place) -> Result<(), RuntimeError> {
+    async fn leave_for_good(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         let may_run = self.places.may_run_in(instance).is_some();
-        let removed = self.runtime(place).remove(instance).await;
+        let removed = self.end(instance, End::Remove).await;
         if may_run { removed } else { Ok(()) }
     }
 
@@ -126,7 +128,9 @@ impl AutoRuntime {
                 continue;
             }
             match self.config.docker.remove(&owned.instance).await {
-                Ok(()) => tracing::warn!(instance = %owned.instance, "removed a container beside its process"),
+                Ok(()) => {
+                    tracing::warn!(instance = %owned.instance, "removed a container beside its process")
+                }
                 Err(error) => {
                     tracing::warn!(instance = %owned.instance, %error, "a container stays beside its process for now");
                     kept.push(owned);
@@ -148,8 +152,11 @@ impl AutoRuntime {
                 ended => ended,
             };
         };
-        if place == Place::Docker && end == End::Stop && self.places.may_run_in(instance).is_none() {
+        if place == Place::Docker && self.places.may_run_in(instance).is_none() {
             // It is proved gone, and needs no engine to be so again.
+            if end == End::Remove {
+                self.config.docker.forget(instance);
+            }
             return Ok(());
         }
         end.apply(self.runtime(place), instance).await
@@ -218,8 +225,8 @@ impl Runtime for AutoRuntime {
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
         let place = self.place(&request).await?;
         let (instance, before) = (request.instance.clone(), self.places.find(&request.instance));
-        if let Some(other) = before.filter(|before| *before != place) {
-            self.leave_for_good(&instance, other).await?;
+        if before.is_some_and(|before| before != place) {
+            self.leave_for_good(&instance).await?;
         }
         // What cannot even be asked for is nowhere, and can be deleted without the engine. From here on something
         // may be there, whatever the start says.

@@ -235,6 +235,30 @@ async fn what_an_engine_refused_or_gave_back_is_stopped_without_asking_it() {
     both.auto.stop(&id("a")).await.unwrap();
     both.auto.stop(&id("b")).await.unwrap();
     assert!(both.listed().await.is_empty());
+    both.asked();
+    both.auto.remove(&id("b")).await.unwrap();
+    assert_eq!(both.asked(), [vec![], vec!["forget b"]]);
+}
+
+#[tokio::test]
+async fn a_container_of_an_earlier_configuration_is_not_taken_for_gone_without_an_engine() {
+    let (events, numbers) = (events(), RunNumbers::default());
+    let auto = AutoRuntime::new(AutoConfig {
+        process: Arc::new(Fake::new(RuntimeKind::Process, &events, &numbers)),
+        docker: Arc::new(Engineless(events.clone())),
+        events,
+        packages: Packages::ON_HOST,
+        clock: Clock::seeded(Timestamp::UNIX_EPOCH, 1),
+    });
+    let left = Known { instance: id("left"), handle: Some(Handle("docker:0123".to_owned())) };
+    auto.sweep(vec![left]).await.unwrap();
+    insta::assert_snapshot!(auto.adopt(&id("left")).await.unwrap_err(), @"cannot look for the container of instance left, which may still run: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none of this machine)");
+    insta::assert_snapshot!(auto.stop(&id("left")).await.unwrap_err(), @"cannot stop instance left, whose container may still run: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none of this machine)");
+    let unseen = Owned { instance: id("left"), run: 0, presence: Presence::Unseen };
+    assert_eq!(auto.list().await.unwrap(), [unseen]);
+    insta::assert_snapshot!(auto.start(request("new", image())).await.unwrap_err(), @"cannot run image demo:1: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none of this machine)");
+    auto.remove(&id("new")).await.unwrap();
+    auto.start(request("host", package())).await.unwrap();
 }
 
 #[tokio::test]

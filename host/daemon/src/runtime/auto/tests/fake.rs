@@ -178,6 +178,10 @@ impl Runtime for Fake {
         Ok(())
     }
 
+    fn forget(&self, instance: &InstanceId) {
+        self.note("forget", instance);
+    }
+
     async fn leave(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         self.ask("leave", instance)
     }
