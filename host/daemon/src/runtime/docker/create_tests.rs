@@ -12,7 +12,8 @@ use super::*;
 use crate::runtime::docker::Endpoint;
 use crate::runtime::{Progress, RunNumbers};
 
-fn config() -> DockerConfig {
+/// Without an engine.
+pub(in crate::runtime::docker) fn config() -> DockerConfig {
     DockerConfig {
         owner: "owner".to_owned(),
         endpoint: Endpoint::at("/no/socket"),
