@@ -1,14 +1,15 @@
 //! Faults of one container, which the rest of the machine does not notice.
 
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::table::Row;
-use super::{EXIT_NOTICED_WITHIN, watch};
+use super::{EXIT_NOTICED_WITHIN, LOOK_EVERY, watch};
 use crate::docker::{error, post};
 use crate::harness::{
     Daemon, Dock, INSTANCE, Image, Process, contained, host_pid, id, is_functional, label, message, with,
@@ -120,10 +121,14 @@ pub(super) async fn out_of_memory(daemon: &Daemon, dock: &Dock) -> Row {
 pub(super) async fn removed_by_hand(daemon: &Daemon, dock: &Dock) -> Row {
     let manifest = checked("removed", dock, "whoami");
     exit(daemon, manifest, "removed by hand (`docker rm -f`)", "exited with code 137", async |view| {
-        let container = view["containerId"].as_str().unwrap();
-        let killed = Instant::now();
-        dock.engine.docker(&["rm", "-f", container]);
-        killed
+        let container = dock.container(view);
+        let (engine, init) = (dock.engine.clone(), Process::find(host_pid(&container)).unwrap());
+        thread::spawn(move || engine.docker(&["rm", "-f", container["Id"].as_str().unwrap()]));
+        // What is measured begins when it is gone, not when somebody begins to type.
+        while init.is_there() {
+            sleep(LOOK_EVERY).await;
+        }
+        Instant::now()
     })
     .await
 }
