@@ -51,7 +51,7 @@ async fn a_secret_shows_nowhere_but_in_its_server() {
     nothing_that_mcpd_shows_holds_it(&daemon, id(&view)).await;
     nothing_on_disk_holds_it(&daemon);
     clean("the log of mcpd", &daemon.stderr.text());
-    assert!(daemon.stderr.text().contains("TRACE"), "the log was not as chatty as it can be");
+    assert!(daemon.stderr.text().contains("DEBUG"), "the log was not as chatty as it can be");
 }
 
 fn blabber() -> Value {

@@ -124,6 +124,7 @@ async fn connect(clock: &Clock) -> Arc<Cell> {
         redactor: Redactor::default(),
         connection: Some(connection),
         hang_up: CancellationToken::new(),
+        greeting: None,
     });
     cell
 }

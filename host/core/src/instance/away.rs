@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::transitions::words_of_exit;
 use super::{Exit, Instance, Phase, Sight};
 use crate::backoff::Schedule;
 use crate::event::{EventDraft, bounded};
@@ -56,6 +57,18 @@ impl Instance {
         if std::mem::take(&mut self.left_running) {
             self.restarts = self.restarts.saturating_add(1);
             self.events.push(EventDraft::warning("Exited", format!("{exit} while mcpd was away")), now);
+        }
+        self.settle(now)
+    }
+
+    /// It ended by itself when it was greeted a second time, as some servers do: as good as a refusal, so that it is
+    /// no failed attempt either, and the next one is due at once (behaviour 7.2).
+    pub fn exited_when_greeted_again(mut self, exit: Exit, stderr_tail: &str, now: Timestamp) -> Self {
+        if matches!(self.phase, Phase::Running(_)) {
+            let words = format!("it took no second handshake: {}", words_of_exit(exit, stderr_tail));
+            self.events.push(EventDraft::warning("Exited", words), now);
+            self.restarts = self.restarts.saturating_add(1);
+            self.phase = Phase::Starting;
         }
         self.settle(now)
     }

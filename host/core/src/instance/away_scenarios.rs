@@ -118,6 +118,17 @@ fn rule_7_2_one_that_refuses_a_second_handshake_is_started_again_at_once_and_cou
 }
 
 #[test]
+fn rule_7_2_one_that_ends_when_it_is_greeted_a_second_time_is_started_again_at_once_too() {
+    let instance = running(failed(2)(fresh()));
+    let again = instance.exited_when_greeted_again(Exit::Code(1), "initialized already\n", at(3));
+    assert_eq!((again.status(), again.restarts, again.attempts.count), ("STARTING", 1, 2));
+    assert_eq!((again.error(), again.next_retry_at()), (None, None));
+    assert_snapshot!(last_event(&again), @"Warning Exited: it took no second handshake: exited with code 1: initialized already");
+    let stopping = ready(fresh()).stopping(AfterStop::Remove, "deleted", at(3));
+    assert_eq!(stopping.clone().exited_when_greeted_again(Exit::Code(1), "", at(4)), stopping);
+}
+
+#[test]
 fn a_pull_is_told_in_one_event_that_makes_room_for_the_next() {
     let pulling = |instance: Instance, mib: u64| instance.pulling("demo:1", mib << 20, 120 << 20, at(mib));
     let instance = pulling(pulling(fresh(), 3), 34);

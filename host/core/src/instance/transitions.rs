@@ -283,7 +283,7 @@ impl Instance {
     }
 }
 
-fn words_of_exit(exit: Exit, stderr_tail: &str) -> String {
+pub(super) fn words_of_exit(exit: Exit, stderr_tail: &str) -> String {
     let stderr = stderr_tail.trim();
     let start = stderr.ceil_char_boundary(stderr.len().saturating_sub(STDERR_TAIL_BYTES_MAX));
     if stderr.is_empty() { exit.to_string() } else { format!("{exit}: {}", &stderr[start..]) }

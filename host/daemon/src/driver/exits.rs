@@ -8,7 +8,7 @@ use mcpd_core::name::InstanceId;
 use super::Context;
 use crate::metrics::RestartCause;
 use crate::runtime;
-use crate::state::Cell;
+use crate::state::{Cell, Greeting};
 
 /// The runtime has seen a run end.
 pub(super) fn exited(context: &Context, id: &InstanceId, run: u64, exit: runtime::Exit, stderr_tail: String) {
@@ -25,8 +25,17 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
         return;
     }
     let Some((exit, stderr_tail)) = cell.take_exit(run) else { return };
+    let is_refusal = is_by_itself(exit) && cell.find_greeting() == Some(Greeting::Again);
     cell.end_run(run);
     context.checks.forget(&cell.id);
+    if is_refusal {
+        context.metrics.restarted(&cell.server, RestartCause::HandshakeRefused);
+        context.change_urgently(cell, |instance, moment| {
+            instance.exited_when_greeted_again(exit, &stderr_tail, moment.now)
+        });
+        context.ring(cell.server.as_str());
+        return;
+    }
     context.change_urgently(cell, |instance, moment| instance.exited(exit, &stderr_tail, moment));
     // An exit that came after the order to stop is no attempt of its own.
     let failed =
@@ -35,6 +44,11 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
         count(context, cell, reason);
     }
     context.ring(cell.server.as_str());
+}
+
+/// Whether the server chose to end, and was not found gone or ended by mcpd.
+fn is_by_itself(exit: Exit) -> bool {
+    matches!(exit, Exit::Code(_) | Exit::Signal(_) | Exit::OutOfMemory)
 }
 
 /// Counts a run that ended as a failed attempt of its own, and as a restart.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::reattach::{Attached, Backoff};
 use super::{Context, exits};
 use crate::runtime::Streams;
-use crate::state::{Cell, Desired};
+use crate::state::{Cell, Desired, Greeting};
 
 /// How long the first handshake may take. Checks fail after `startupSeconds` already; this only ends the wait
 /// for a server that will never speak. A package may have to be downloaded first.
@@ -41,15 +41,6 @@ const WORDS_BYTES_MAX: usize = 2048;
 
 /// What is said of a container that listens on a port.
 const NO_HTTP: &str = "this version of mcpd has no HTTP transport";
-
-/// Whether somebody has greeted this run before, perhaps an earlier mcpd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Greeting {
-    /// Nobody has.
-    First,
-    /// Somebody has, and the server may not take a second greeting.
-    Again,
-}
 
 /// Why there is no connection any more.
 enum End {
@@ -112,6 +103,7 @@ impl Line {
 
     async fn converse(&self, streams: Streams, greeting: Greeting) -> (End, Option<Connection>) {
         let since = self.context.clock.now();
+        self.cell.greet(self.run, greeting);
         let ended = match self.open(streams, greeting).await {
             Ok(connection) => {
                 self.connected(&connection);
@@ -195,7 +187,7 @@ impl Line {
     async fn finish(&self, reason: CloseReason, held: Option<Connection>) {
         self.disconnected(reason.to_string());
         // Told to stop meanwhile, it is not kept waiting for the end of its stdin.
-        self.is_over().await;
+        self.wait_for_end().await;
         if let Some(connection) = held {
             connection.close();
         }
@@ -217,9 +209,9 @@ impl Line {
 
     /// The runtime has no way to it any more: its end has been told as a rule, or is brought about.
     async fn end_unattached(&self) {
-        self.is_over().await;
+        self.wait_for_end().await;
         if self.is_running() && self.stop(Exit::Vanished).await {
-            self.is_over().await;
+            self.wait_for_end().await;
             self.cell.note_exit(self.run, Exit::Vanished, String::new());
             exits::apply(&self.context, &self.cell, self.run);
         }
@@ -253,8 +245,9 @@ impl Line {
     }
 
     /// Waits a moment for word of its end.
-    async fn is_over(&self) -> bool {
-        tokio::time::timeout(EXIT_GRACE, self.hang_up.cancelled()).await.is_ok()
+    async fn wait_for_end(&self) {
+        // Without such word its end is brought about.
+        let _ = tokio::time::timeout(EXIT_GRACE, self.hang_up.cancelled()).await;
     }
 
     pub(super) fn is_running(&self) -> bool {

@@ -9,10 +9,10 @@ use mcpd_core::server::Revision;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::if_starting;
-use super::link::{Greeting, Line};
+use super::link::Line;
 use super::{Context, exits, link, orphans, sight};
 use crate::runtime::{Adopted, Started};
-use crate::state::{Cell, Desired, Run};
+use crate::state::{Cell, Desired, Greeting, Run};
 
 /// A run that the runtime reports as running.
 pub(super) struct Begun {
@@ -97,6 +97,7 @@ fn set_run(
         redactor,
         connection: None,
         hang_up,
+        greeting: None,
     });
     streams
 }

@@ -91,6 +91,8 @@ pub(crate) enum Greeting {
     Answers,
     Refuses(&'static str),
     Silent,
+    /// It exits with code 1 and these words on its stderr.
+    Exits(&'static str),
 }
 
 /// What a call leads to. The server does one thing after the other, like many.

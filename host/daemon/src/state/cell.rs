@@ -87,6 +87,17 @@ pub struct Run {
     pub connection: Option<Connection>,
     /// Cancelled when its streams are to be closed, also before the connection over them is open.
     pub hang_up: CancellationToken,
+    /// How it was greeted last, where it has not answered since.
+    pub greeting: Option<Greeting>,
+}
+
+/// Whether somebody has greeted a run before, perhaps an earlier mcpd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Nobody has.
+    First,
+    /// Somebody has, and the server may not take a second greeting.
+    Again,
 }
 
 impl Run {
@@ -217,9 +228,22 @@ impl Cell {
     /// Puts or takes the connection of the start `number`; one that comes after [`Cell::hang_up`] is closed.
     pub fn set_connection(&self, number: u64, connection: Option<Connection>) {
         if let Some(run) = self.lock_run().as_mut().filter(|run| run.number == number) {
+            run.greeting = run.greeting.filter(|_| connection.is_none());
             run.connection = connection;
             run.close_if_hung_up();
         }
+    }
+
+    /// The server behind the start `number` is greeted; it has answered once it has a connection.
+    pub fn greet(&self, number: u64, greeting: Greeting) {
+        if let Some(run) = self.lock_run().as_mut().filter(|run| run.number == number) {
+            run.greeting = Some(greeting);
+        }
+    }
+
+    /// How it was greeted last, where it has not answered since.
+    pub fn find_greeting(&self) -> Option<Greeting> {
+        self.lock_run().as_ref()?.greeting
     }
 
     /// Closes the stdin of what is live of it, which asks the server to end (behaviour 5.5). Nothing is

@@ -9,6 +9,6 @@ mod desired;
 mod ledger;
 
 pub use board::{Board, Change, Doubt, ServerCell};
-pub use cell::{Cell, Left, Run};
+pub use cell::{Cell, Greeting, Left, Run};
 pub use desired::{CheckPlan, Defaults, Desired, DesiredError, PULL_PASSWORD, PULL_USERNAME};
 pub use ledger::Ledger;

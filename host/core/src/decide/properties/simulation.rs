@@ -45,6 +45,8 @@ pub(super) enum Happening {
     EngineComes(usize),
     /// A second handshake was refused.
     Refused(usize),
+    /// It ended over one.
+    ExitedOverGreeting(usize),
 }
 
 /// How an attempt or a stop ends.
@@ -110,6 +112,7 @@ impl World {
             Happening::EngineGoes(which) => self.on(which, |world, i| i.lost_sight("away".into(), world.now)),
             Happening::EngineComes(which) => self.on(which, |world, i| i.sighted(world.now)),
             Happening::Refused(which) => self.on(which, Self::refused),
+            Happening::ExitedOverGreeting(which) => self.on(which, Self::exited_over_greeting),
             Happening::WorkEnds(which, outcome) => self.work_ends(which, outcome),
             Happening::Exited(which) => self.on(which, Self::exited),
             Happening::Checked(which, verdict) => self.on(which, |world, i| world.checked(i, verdict)),
@@ -245,6 +248,14 @@ impl World {
         let late = !matches!(instance.phase, Phase::Starting);
         let moment = self.moment();
         if late { instance.exited(Exit::Code(137), "", moment) } else { instance }
+    }
+
+    fn exited_over_greeting(&mut self, instance: Instance) -> Instance {
+        let now = self.now;
+        if instance.running().is_some() {
+            self.books_of(&instance.id).refused(now);
+        }
+        instance.exited_when_greeted_again(Exit::Code(1), "", now)
     }
 
     fn checked(&mut self, instance: Instance, verdict: Verdict) -> Instance {

@@ -144,6 +144,25 @@ async fn rule_7_2_one_taken_over_that_takes_no_second_handshake_is_started_again
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_7_2_one_taken_over_that_exits_over_the_second_handshake_is_started_again_at_once_too() {
+    let bench = Bench::boot().await;
+    bench.runtime.script("demo", |script| script.second_greeting = Greeting::Exits("initialized already"));
+    bench.apply_image("demo", json!({})).await;
+    bench.until_ready("demo", 1).await;
+    let id = bench.only("demo").id;
+    let bench = bench.crash().await;
+    let now = bench.now();
+    bench.until(|b| b.runtime.asked("demo").len() == 1 && b.ready("demo") == 1).await;
+    let instance = bench.only("demo");
+    assert!(between(now, bench.now()) < Duration::from_secs(1));
+    assert_eq!((instance.id.clone(), instance.restarts, instance.attempts.count), (id.clone(), 1, 0));
+    let words = "it took no second handshake: exited with code 1: initialized already";
+    assert!(has_event(&instance, "Exited", words), "{:#?}", instance.events);
+    bench.runtime.exit(&id, Exit::Code(1), "");
+    bench.until_some("demo", |i| i.attempts.count == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_5_8_what_no_instance_wants_goes_and_what_one_wants_stays() {
     let bench = Bench::boot().await;
     bench.apply_image("demo", json!({"replicas": 2})).await;

@@ -9,15 +9,19 @@ use tokio::time::timeout;
 
 use super::containers::{self, short};
 use super::runs::{Claim, Run, RunState, Sign};
-use super::seen::{Seen, from_code};
+use super::seen::{KILLED, Seen, from_code};
 use super::site::Site;
 use super::streams::{Over, attach};
 use crate::runtime::log::LogBook;
-use crate::runtime::{Exit, RuntimeEvent};
+use crate::runtime::{Exit, RuntimeError, RuntimeEvent};
 
 /// How long the end of stderr is waited for before an exit is told. The engine sends it before it says that
 /// the container ended; an exit has to be known within 200 ms in any case.
 const STDERR_DRAIN: Duration = Duration::from_millis(100);
+
+/// How long the engine may take to say why a program was killed. It answers in milliseconds, unless somebody removes
+/// the container by force, which holds up the answer until it is gone.
+const EXPLAIN_PATIENCE: Duration = Duration::from_millis(80);
 
 /// What keeps a run.
 pub(super) struct Keeper {
@@ -56,35 +60,65 @@ impl Keeper {
         }
     }
 
-    /// How it ended, and when that was noticed. Each sign has it looked at; none is believed by itself, but for
-    /// the code of a container that is gone already.
+    /// How it ended, and when that was noticed.
     async fn ended(&mut self, container: &str) -> (Exit, Timestamp) {
+        let mut is_out_of_memory = false;
         loop {
             let Some(sign) = self.claim.signs.recv().await else { return std::future::pending().await };
             let at = self.site.engine.now();
-            if let Some(exit) = self.look(container, sign).await {
-                return (exit, at);
+            let exit = match sign {
+                Sign::OutOfMemory => {
+                    is_out_of_memory = true;
+                    None
+                }
+                Sign::Died(Some(KILLED)) if is_out_of_memory => Some(Exit::OutOfMemory),
+                Sign::Died(code) => Some(self.explain(container, code).await),
+                Sign::Look => self.look(container).await,
+            };
+            match exit {
+                // Its end may have been told while it was looked for.
+                Some(Exit::Unseen) => return (from_code(self.told_code()), at),
+                Some(exit) => return (exit, at),
+                None => {}
             }
         }
     }
 
-    async fn look(&self, container: &str, sign: Sign) -> Option<Exit> {
-        let found = containers::inspect(&self.site.engine, container).await;
-        match (found, sign) {
-            (Ok(Some(Seen { exit: Some(exit), .. })), _) => Some(exit),
-            // It ended, whatever became of it since.
-            (_, Sign::Died(code)) => Some(from_code(code)),
-            (Ok(None), Sign::Look) => Some(Exit::Unseen),
-            (Ok(Some(seen)), Sign::Look) => {
+    /// The exit that an event told of. Only of a program that was killed more can be known, and not where the
+    /// engine is busy with the removal of the container.
+    async fn explain(&self, container: &str, code: Option<i64>) -> Exit {
+        if code == Some(KILLED)
+            && let Ok(Ok(Some(seen))) = timeout(EXPLAIN_PATIENCE, self.inspect(container)).await
+        {
+            return seen.exit.unwrap_or_else(|| from_code(code));
+        }
+        from_code(code)
+    }
+
+    /// Whether it has ended, as far as the engine can tell.
+    async fn look(&self, container: &str) -> Option<Exit> {
+        match self.inspect(container).await {
+            Ok(Some(Seen { exit: Some(exit), .. })) => Some(exit),
+            Ok(Some(seen)) => {
                 self.mend_log(container, &seen).await;
                 None
             }
-            (Err(error), Sign::Look) => {
+            Ok(None) => Some(Exit::Unseen),
+            Err(error) => {
                 // On the engine's return everything is looked at again.
                 tracing::debug!(container = short(container), %error, "a container could not be looked at");
                 None
             }
         }
+    }
+
+    fn told_code(&mut self) -> Option<i64> {
+        let signs = std::iter::from_fn(|| self.claim.signs.try_recv().ok());
+        signs.filter_map(|sign| if let Sign::Died(code) = sign { code } else { None }).last()
+    }
+
+    async fn inspect(&self, container: &str) -> Result<Option<Seen>, RuntimeError> {
+        containers::inspect(&self.site.engine, container).await
     }
 
     /// A server over HTTP has no connection that asks for new streams when they broke; its log needs them.

@@ -29,6 +29,11 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 /// How far back events are asked for, so that none is lost between two streams. An event that is heard twice is
 /// harmless.
 const EVENTS_OVERLAP_SECONDS: i64 = 5;
+/// What an engine calls the end of a container, with the code as an attribute, and what it says before where the
+/// container took too much memory.
+const DEATH: &str = "die";
+const EXIT_CODE: &str = "exitCode";
+const OUT_OF_MEMORY: &str = "oom";
 /// How long the return of an engine waits for the exits that were missed to be told before it.
 const MISSED_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -105,10 +110,10 @@ impl Session<'_> {
 
     fn hear(&self, event: EventMessage) {
         let EventActor { id, attributes } = event.actor.unwrap_or_default();
-        let code = attributes.unwrap_or_default().get("exitCode").and_then(|code| code.parse().ok());
-        if let Some(run) = id.and_then(|id| self.site.runs.find_by_container(&id)) {
-            run.sign(Sign::Died(code));
-        }
+        let Some(run) = id.and_then(|id| self.site.runs.find_by_container(&id)) else { return };
+        let code = attributes.unwrap_or_default().get(EXIT_CODE).and_then(|code| code.parse().ok());
+        let is_out_of_memory = event.action.as_deref() == Some(OUT_OF_MEMORY);
+        run.sign(if is_out_of_memory { Sign::OutOfMemory } else { Sign::Died(code) });
     }
 
     /// Compares, tells, and then asks now and then.
@@ -152,7 +157,7 @@ fn deaths(engine: &Engine, owner: &str) -> EventsOptions {
     let mut filters = labels::filter(owner, None);
     filters.extend([
         ("type".to_owned(), vec!["container".to_owned()]),
-        ("event".to_owned(), vec!["die".to_owned()]),
+        ("event".to_owned(), vec![DEATH.to_owned(), OUT_OF_MEMORY.to_owned()]),
     ]);
     EventsOptions { since: Some(since.to_string()), until: None, filters: Some(filters) }
 }

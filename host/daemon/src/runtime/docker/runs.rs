@@ -29,6 +29,8 @@ pub(super) enum RunState {
 /// A reason to look at a container.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sign {
+    /// The engine said that something in it took more memory than there is; it comes before the end.
+    OutOfMemory,
     /// The engine said that it ended, with this code.
     Died(Option<i64>),
     /// It may have ended.

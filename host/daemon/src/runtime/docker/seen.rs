@@ -9,7 +9,7 @@ use super::labels;
 use crate::runtime::Exit;
 
 /// What the engine reports of a program that was killed: 128 and the number of SIGKILL.
-const KILLED: i64 = 137;
+pub(super) const KILLED: i64 = 137;
 
 /// A container as the engine sees it.
 pub(super) struct Seen {

@@ -5,14 +5,18 @@
 //! [`STALL_DEADLINE`] the attachment ends: a server whose connection stands still is attached to anew rather
 //! than stopped by a full pipe for ever.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
-use tokio::net::unix::OwnedReadHalf;
-use tokio::sync::mpsc;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::StreamReader;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +46,8 @@ pub(super) enum Over {
     LogsOnly,
 }
 
-/// The streams of an attached container. Dropping stdout, or cancelling `ended`, detaches.
+/// The streams of an attached container. Dropping them ends its connection and not its log, which has more to say until the
+/// container has ended; cancelling `ended` detaches.
 pub(super) struct Attached {
     /// Its stdin; leads nowhere where only logs were asked for.
     pub(super) stdin: Box<dyn AsyncWrite + Send + Unpin>,
@@ -74,8 +79,8 @@ pub(super) async fn attach(
 fn stdio(hijacked: Hijacked, book: Arc<LogBook>) -> Attached {
     let (pieces, stdout) = mpsc::channel(PIECES_MAX);
     let ended = pump(hijacked.read, &hijacked.early, Out::Reader(pieces), book);
-    let stdout = StreamReader::new(ReceiverStream::new(stdout).map(Ok::<Bytes, std::io::Error>));
-    Attached { stdin: Box::new(hijacked.write), stdout: Box::new(stdout), ended }
+    let stdout = StreamReader::new(ReceiverStream::new(stdout).map(Ok::<Bytes, io::Error>));
+    Attached { stdin: Box::new(Stdin(Some(hijacked.write))), stdout: Box::new(stdout), ended }
 }
 
 fn logs_only(hijacked: Hijacked, book: Arc<LogBook>) -> Attached {
@@ -105,6 +110,8 @@ fn pump(read: OwnedReadHalf, early: &[u8], out: Out, book: Arc<LogBook>) -> Canc
 enum Out {
     Reader(mpsc::Sender<Bytes>),
     Log(Lines),
+    /// Its reader is gone.
+    Nowhere,
 }
 
 /// Why an attachment ended.
@@ -112,12 +119,10 @@ enum Out {
 enum End {
     #[error("the engine ended it")]
     Engine,
-    #[error("nobody holds its stdout any more")]
-    Dropped,
     #[error("nobody read its stdout for {} s", STALL_DEADLINE.as_secs())]
     Stalled,
     #[error("the engine's connection broke: {0}")]
-    Broken(#[from] std::io::Error),
+    Broken(#[from] io::Error),
     #[error(transparent)]
     BadFrame(#[from] BadFrame),
 }
@@ -142,20 +147,26 @@ impl Pump {
     /// Carries all that was read, then reads once.
     async fn step(&mut self) -> Result<(), End> {
         while let Some((channel, piece)) = self.frames.next()? {
-            match (channel, &mut self.out) {
-                (Channel::Stderr, _) => self.stderr.push_into(&self.book, LogStream::Stderr, &piece),
-                (Channel::Stdout, Out::Log(lines)) => lines.push_into(&self.book, LogStream::Stdout, &piece),
-                (Channel::Stdout, Out::Reader(pieces)) => hand_over(pieces, piece).await?,
+            match channel {
+                Channel::Stderr => self.stderr.push_into(&self.book, LogStream::Stderr, &piece),
+                Channel::Stdout => self.take_stdout(piece).await?,
             }
         }
-        let count = match &self.out {
-            Out::Log(_) => self.read.read_buf(self.frames.room()).await?,
-            Out::Reader(pieces) => tokio::select! {
-                count = self.read.read_buf(self.frames.room()) => count?,
-                () = pieces.closed() => return Err(End::Dropped),
-            },
-        };
+        let count = self.read.read_buf(self.frames.room()).await?;
         if count == 0 { Err(End::Engine) } else { Ok(()) }
+    }
+
+    async fn take_stdout(&mut self, piece: Bytes) -> Result<(), End> {
+        match &mut self.out {
+            Out::Reader(pieces) => {
+                if hand_over(pieces, piece).await? == Held::Dropped {
+                    self.out = Out::Nowhere;
+                }
+            }
+            Out::Log(lines) => lines.push_into(&self.book, LogStream::Stdout, &piece),
+            Out::Nowhere => {}
+        }
+        Ok(())
     }
 
     /// A last line may lack its newline.
@@ -167,14 +178,59 @@ impl Pump {
     }
 }
 
-async fn hand_over(pieces: &mpsc::Sender<Bytes>, piece: Bytes) -> Result<(), End> {
-    let Err(full) = pieces.try_send(piece) else { return Ok(()) };
-    match full {
-        mpsc::error::TrySendError::Closed(_) => Err(End::Dropped),
-        mpsc::error::TrySendError::Full(piece) => {
-            let sent = tokio::time::timeout(STALL_DEADLINE, pieces.send(piece)).await;
-            sent.map_err(|_| End::Stalled)?.map_err(|_| End::Dropped)
+/// Whether somebody holds the reader of stdout.
+#[derive(PartialEq, Eq)]
+enum Held {
+    Still,
+    Dropped,
+}
+
+async fn hand_over(pieces: &mpsc::Sender<Bytes>, piece: Bytes) -> Result<Held, End> {
+    match pieces.try_send(piece) {
+        Ok(()) => Ok(Held::Still),
+        Err(TrySendError::Closed(_)) => Ok(Held::Dropped),
+        Err(TrySendError::Full(piece)) => match timeout(STALL_DEADLINE, pieces.send(piece)).await {
+            Ok(sent) => Ok(if sent.is_ok() { Held::Still } else { Held::Dropped }),
+            Err(_) => Err(End::Stalled),
+        },
+    }
+}
+
+/// The stdin of a container, which no client can close: to an engine the word that nothing more comes means that it is
+/// to detach, and the log would have no end.
+struct Stdin(Option<OwnedWriteHalf>);
+
+impl AsyncWrite for Stdin {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(write) => Pin::new(write).poll_write(cx, bytes),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket holds nothing back.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.let_go();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Stdin {
+    /// Writes no more, and leaves the connection open for as long as it is read.
+    fn let_go(&mut self) {
+        if let Some(write) = self.0.take() {
+            write.forget();
+        }
+    }
+}
+
+impl Drop for Stdin {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

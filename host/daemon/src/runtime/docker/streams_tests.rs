@@ -61,18 +61,24 @@ async fn a_container_that_is_removed_by_hand_ends_its_attachment() {
 }
 
 #[tokio::test]
-async fn dropping_the_streams_detaches_and_the_next_attachment_works() {
+async fn the_log_goes_on_without_the_streams_until_somebody_detaches_and_attaches_anew() {
     let Some(docker) = engine().await else { return };
-    let container = Container::create(&docker, "while read x; do echo got $x; done").await;
-    let first = attach(&docker, &container.id, book(), Over::Stdio).await.unwrap();
+    let script = "trap 'echo bye >&2; exit' TERM; while read x; do echo got $x; done; echo never >&2";
+    let container = Container::create(&docker, script).await;
+    let book = book();
+    let mut first = attach(&docker, &container.id, Arc::clone(&book), Over::Stdio).await.unwrap();
     container.start().await;
-    let ended = first.ended.clone();
+    first.stdin.shutdown().await.unwrap();
     drop((first.stdin, first.stdout));
-    within(ended.cancelled()).await;
-    let mut second = attach(&docker, &container.id, book(), Over::Stdio).await.unwrap();
+    first.ended.cancel();
+    let mut second = attach(&docker, &container.id, Arc::clone(&book), Over::Stdio).await.unwrap();
     second.stdin.write_all(b"again\n").await.unwrap();
     assert_eq!(line(&mut BufReader::new(&mut second.stdout)).await, "got again\n");
-    assert!(container.is_running().await);
+    second.stdin.write_all(b"unheard\n").await.unwrap();
+    drop((second.stdin, second.stdout));
+    container.terminate().await;
+    within(second.ended.cancelled()).await;
+    assert_eq!(lines(&book, LogStream::Stderr), ["bye"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, RemoveContainerOptions, StartContainerOptions,
+    CreateContainerOptions, CreateImageOptions, KillContainerOptions, RemoveContainerOptions,
+    StartContainerOptions,
 };
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -132,6 +133,12 @@ impl Container {
     pub(super) async fn is_running(&self) -> bool {
         let found = self.docker.inspect_container(&self.id, None).await.unwrap();
         found.state.and_then(|state| state.running).unwrap_or(false)
+    }
+
+    /// Asks it to end.
+    pub(super) async fn terminate(&self) {
+        let options = KillContainerOptions { signal: "TERM".to_owned() };
+        self.docker.kill_container(&self.id, Some(options)).await.unwrap();
     }
 
     /// Removes it as a person would by hand.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Attachment, FakeRuntime, Greeting, Lifetime, OnCall, Received, Script};
-use crate::runtime::StartRequest;
+use crate::runtime::{Exit, StartRequest};
 
 /// The code of a server that refuses; none that the handshake takes for "another version, please".
 const REFUSED: i64 = -32_000;
@@ -83,7 +83,11 @@ impl Server {
 
     fn greet(&mut self, script: &Script) -> Option<(&'static str, Value)> {
         self.greetings += 1;
-        greet(if self.greetings == 1 { script.greeting } else { script.second_greeting })
+        let greeting = if self.greetings == 1 { script.greeting } else { script.second_greeting };
+        if let Greeting::Exits(words) = greeting {
+            self.fake.exit(&self.request.instance, Exit::Code(1), words);
+        }
+        greet(greeting)
     }
 }
 
@@ -95,7 +99,7 @@ fn greet(greeting: Greeting) -> Option<(&'static str, Value)> {
             "serverInfo": {"name": "fake", "version": "1"},
         }))),
         Greeting::Refuses(words) => Some(error(REFUSED, words)),
-        Greeting::Silent => None,
+        Greeting::Silent | Greeting::Exits(_) => None,
     }
 }
 
