@@ -151,7 +151,7 @@ mod tests {
     use async_trait::async_trait;
     use futures::stream;
     use tokio::io::{DuplexStream, duplex};
-    use tokio::task::{JoinHandle, yield_now};
+    use tokio::task::{JoinSet, yield_now};
 
     use super::*;
     use crate::runtime::RuntimeError;
@@ -169,11 +169,12 @@ mod tests {
     }
 
     /// A command that says one thing and goes on, with a client that has taken the first byte of it.
-    async fn in_the_middle_of_a_frame(end: &CancellationToken) -> (DuplexStream, JoinHandle<()>) {
+    async fn in_the_middle_of_a_frame(end: &CancellationToken) -> (DuplexStream, JoinSet<()>) {
         let (mut client, connection) = duplex(PIPE_BYTES);
         let said = stream::iter([ExecEvent::Stdout("a long word".into())]).chain(stream::pending());
         let exec = Exec { stdin: Box::new(io::sink()), output: said.boxed(), terminal: Box::new(NoTerminal) };
-        let carried = tokio::spawn(carry(connection, exec, end.clone()));
+        let mut carried = JoinSet::new();
+        carried.spawn(carry(connection, exec, end.clone()));
         assert_eq!(client.read_u8().await.unwrap(), 1, "the channel of stdout");
         (client, carried)
     }
@@ -194,14 +195,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_sends_nonsense_and_reads_nothing_is_let_go_of() {
-        let (mut client, carried) = in_the_middle_of_a_frame(&CancellationToken::new()).await;
+        let (mut client, mut carried) = in_the_middle_of_a_frame(&CancellationToken::new()).await;
         client.write_all(b"GET /").await.unwrap();
-        timeout(2 * FAREWELL_MAX, carried).await.unwrap().unwrap();
+        timeout(2 * FAREWELL_MAX, carried.join_next()).await.unwrap().unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_only_reads_nothing_is_let_go_of_in_the_end() {
-        let (_client, carried) = in_the_middle_of_a_frame(&CancellationToken::new()).await;
-        timeout(2 * TAKEN_WITHIN_MAX, carried).await.unwrap().unwrap();
+        let (_client, mut carried) = in_the_middle_of_a_frame(&CancellationToken::new()).await;
+        timeout(2 * TAKEN_WITHIN_MAX, carried.join_next()).await.unwrap().unwrap().unwrap();
     }
 }
