@@ -174,3 +174,21 @@ async fn a_changed_spec_rolls_and_the_old_container_goes_last() {
     assert_eq!(containers.len(), 1, "{containers:#?}");
     assert_ne!(containers[0]["Id"], before["containerId"]);
 }
+
+#[tokio::test]
+async fn with_recreate_the_old_container_goes_before_the_new_one_comes() {
+    let Some(place) = Place::docked() else { return };
+    let daemon = Launch::serve().start(&place).await;
+    let manifest = with(contained("recreated", place.dock()), "strategy", json!("recreate"));
+    daemon.apply(std::slice::from_ref(&manifest)).await;
+    let before = daemon.instance("recreated", is_functional).await;
+    daemon.apply(&[with(manifest, "args", json!(["--changed"]))]).await;
+    until("the new one is functional", SOON, async || {
+        let containers = place.dock().containers();
+        assert!(containers.len() <= 1, "never two at once: {containers:#?}");
+        let views = daemon.instances("recreated").await;
+        views.iter().any(|view| is_functional(view) && id(view) != id(&before)).then_some(())
+    })
+    .await;
+    assert_ne!(place.dock().containers()[0]["Id"], before["containerId"]);
+}
