@@ -124,3 +124,50 @@ async fn containers_that_outlive_their_engine_are_attached_to_anew_and_not_resta
     assert_eq!(super::ask(&daemon, &after, "sessions").await, "2");
     assert!(!after["events"].to_string().contains("HealthCheckFailed"), "{:#}", after["events"]);
 }
+
+#[tokio::test]
+async fn a_start_in_which_the_engine_fell_silent_is_taken_over_and_never_doubled() {
+    let Some(engine) = PrivateEngine::start(&[]).await else { return };
+    let place = Place::on(&engine.engine());
+    let daemon = Launch::serve().variable("MCPD_BACKOFF_FAST_SECONDS", "1").start(&place).await;
+    let servers = ["now", "soon", "later"].map(|name| contained(name, place.dock()));
+    for (server, delay_ms) in servers.iter().zip([0, 100, 250]) {
+        daemon.apply(std::slice::from_ref(server)).await;
+        // Somewhere in the making of its container; wherever that is, the promise is the same.
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        engine.freeze();
+        let name = server["name"].as_str().unwrap();
+        daemon
+            .instance(name, |view| view["status"] == "ERROR" || condition(view, "Running") == "Unknown")
+            .await;
+        engine.thaw();
+        let view = daemon.instance(name, is_functional).await;
+        assert_eq!(place.dock().container(&view)["Id"], view["containerId"]);
+    }
+    assert_eq!(place.dock().owned().len(), servers.len());
+}
+
+#[tokio::test]
+async fn mcpd_and_the_engine_may_both_be_killed_and_everything_comes_back_once() {
+    let Some(mut engine) = PrivateEngine::start(&[]).await else { return };
+    let place = Place::on(&engine.engine());
+    let daemon = Launch::serve().start(&place).await;
+    daemon.apply(&[with(contained("boxed", place.dock()), "replicas", json!(2))]).await;
+    let all = async |daemon: &Daemon| {
+        until("both replicas are functional", SOON, async || {
+            let views = daemon.instances("boxed").await;
+            (views.len() == 2 && views.iter().all(is_functional)).then_some(views)
+        })
+        .await
+    };
+    let before = all(&daemon).await;
+    daemon.kill();
+    engine.kill();
+    let daemon = Launch::serve().start(&place).await;
+    engine.start_again().await;
+    for view in all(&daemon).await {
+        assert!(before.iter().any(|old| old["id"] == view["id"]), "the same instances: {view:#}");
+        assert_eq!(place.dock().container(&view)["Id"], view["containerId"]);
+    }
+    assert_eq!(place.dock().owned().len(), 2);
+}

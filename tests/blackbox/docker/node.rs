@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Image, Launch, Place, condition, is_functional, is_healthy, is_skipped, message, secret, secret_env, with,
+    Launch, Place, condition, is_functional, is_healthy, is_skipped, message, secret, secret_env, with,
 };
 
 /// Where nothing was fetched before, npm does it now.
@@ -14,11 +14,11 @@ const FETCHED: Duration = Duration::from_mins(2);
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// The same server as a process and in a container.
-fn pair(name: &str, package: &str, entry: &str, image: &Image) -> [Value; 2] {
+fn pair(name: &str, package: &str, entry: &str, image: &str) -> [Value; 2] {
     let entry = format!("/app/node_modules/{package}/{entry}");
     let process = json!({ "kind": "server", "name": name, "packageName": package, "runtime": "node" });
     let boxed = json!({
-        "kind": "server", "name": format!("{name}-boxed"), "dockerImage": image.name, "args": [entry],
+        "kind": "server", "name": format!("{name}-boxed"), "dockerImage": image, "args": [entry],
     });
     [process, boxed]
 }
@@ -39,11 +39,11 @@ async fn server_everything_gives_the_verdict_that_it_gives_as_a_process() {
     if is_skipped("npx", "node") {
         return;
     }
-    let image = Image::of_node(&place.dock().engine);
+    let image = place.dock().node_image();
     let daemon = Launch::serve().start(&place).await;
     let check = json!({ "tool": "echo", "arguments": { "message": "hello" }, "intervalSeconds": 1 });
     let package = "@modelcontextprotocol/server-everything";
-    let servers = pair("everything", package, "dist/index.js", &image);
+    let servers = pair("everything", package, "dist/index.js", image);
     daemon.apply(&servers.map(|server| with(server, "healthCheck", check.clone()))).await;
     let boxed = daemon.instance_within(FETCHED, "everything-boxed", is_functional).await;
     let process = daemon.instance_within(FETCHED, "everything", is_functional).await;
@@ -58,11 +58,11 @@ async fn mcp_grafana_gives_the_verdicts_that_it_gives_as_a_process() {
     if is_skipped("npx", "node") {
         return;
     }
-    let image = Image::of_node(&place.dock().engine);
+    let image = place.dock().node_image();
     let daemon = Launch::serve().start(&place).await;
     let mut env = secret_env("GRAFANA_SERVICE_ACCOUNT_TOKEN", "grafana-creds");
     env.as_array_mut().unwrap().push(json!({ "name": "GRAFANA_URL", "value": NOWHERE }));
-    let [process, boxed] = pair("grafana", "@leval/mcp-grafana", "dist/cli.js", &image);
+    let [process, boxed] = pair("grafana", "@leval/mcp-grafana", "dist/cli.js", image);
     let servers =
         [with(process, "bin", json!("mcp-grafana")), boxed].map(|server| with(server, "env", env.clone()));
     daemon.apply(&[secret("grafana-creds", "glsa_not-a-real-one")]).await;
@@ -86,11 +86,11 @@ async fn a_package_runs_in_the_runner_image_that_is_configured() {
     if is_skipped("npx", "node") {
         return;
     }
-    let image = Image::of_node(&place.dock().engine);
-    let launch = Launch::serve().variable("MCPD_NODE_RUNNER_IMAGE", &image.name);
+    let image = place.dock().node_image();
+    let launch = Launch::serve().variable("MCPD_NODE_RUNNER_IMAGE", image);
     let daemon = launch.start(&place).await;
     daemon.ctl("apply -f examples/everything.yaml").await.done();
     let view = daemon.instance("everything", is_functional).await;
-    assert_eq!(view["image"], image.name.as_str());
+    assert_eq!(view["image"], image);
     assert_eq!(place.dock().container(&view)["Id"], view["containerId"]);
 }

@@ -1,6 +1,6 @@
 //! What one test has of an engine: a network of its own, by which all its containers are found and removed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
@@ -19,12 +19,19 @@ pub(crate) struct Dock {
     pub(crate) network: String,
     /// The static server and nothing else.
     pub(crate) image: Arc<Image>,
+    node: OnceLock<Arc<Image>>,
 }
 
 impl Dock {
     pub(crate) fn new(engine: &Engine) -> Self {
         let network = format!("mcpd-test-{}", unique());
-        Self { engine: engine.clone(), network, image: Image::of_static_server(engine) }
+        let (engine, image) = (engine.clone(), Image::of_static_server(engine));
+        Self { engine, network, image, node: OnceLock::new() }
+    }
+
+    /// Node and servers of npm. It is kept as long as its containers: removed before them, it would stay nameless.
+    pub(crate) fn node_image(&self) -> &str {
+        &self.node.get_or_init(|| Image::of_node(&self.engine)).name
     }
 
     /// `docker inspect` of every container of the test, in whatever state.

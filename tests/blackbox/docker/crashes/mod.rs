@@ -15,9 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::chance::Chance;
 use self::people::People;
-use crate::harness::{Daemon, INSTANCE, Launch, Place, label, until_some};
+use crate::harness::{Daemon, INSTANCE, Launch, Place, PrivateEngine, label, until_some};
 
-/// How many rounds: a few where somebody runs the tests by hand, 200 in CI (issue 3).
+/// How many rounds: a few where somebody runs the tests by hand, 200 in CI (issue 3), and a tenth of it with an engine
+/// that is killed too.
 const ROUNDS: &str = "MCPD_TEST_CRASHES";
 const ROUNDS_DEFAULT: u64 = 5;
 /// Issue 3.
@@ -31,9 +32,20 @@ const BOOT_MS_MAX: u64 = 250;
 #[tokio::test]
 async fn whenever_mcpd_is_killed_its_successor_has_what_is_wanted_and_nothing_else() {
     let Some(place) = Place::docked() else { return };
-    let (rounds, mut chance) = (number(ROUNDS).unwrap_or(ROUNDS_DEFAULT), Chance::of_this_run());
+    rounds(number(ROUNDS).unwrap_or(ROUNDS_DEFAULT), &place, None).await;
+}
+
+#[tokio::test]
+async fn whenever_mcpd_and_the_engine_are_killed_their_successors_have_what_is_wanted_and_nothing_else() {
+    let Some(mut engine) = PrivateEngine::start(&[]).await else { return };
+    let place = Place::on(&engine.engine());
+    rounds(number(ROUNDS).map_or(ROUNDS_DEFAULT, |rounds| rounds / 10), &place, Some(&mut engine)).await;
+}
+
+async fn rounds(rounds: u64, place: &Arc<Place>, mut engine: Option<&mut PrivateEngine>) {
+    let mut chance = Chance::of_this_run();
     println!("{rounds} rounds, seed {} (set {} to have it again)", chance.seed(), chance::SEED);
-    let mut daemon = launch().start(&place).await;
+    let mut daemon = launch().start(place).await;
     let mut people = People::default();
     let (mut slowest, start) = (Duration::ZERO, Instant::now());
     for round in 0..rounds {
@@ -41,17 +53,36 @@ async fn whenever_mcpd_is_killed_its_successor_has_what_is_wanted_and_nothing_el
         // Whatever is under way when it is killed is dropped in the middle.
         let _ = timeout(life, people.change(&daemon, &mut chance)).await;
         daemon.kill();
-        if chance.below(BOOTS) == 0 {
-            let half = launch().spawn(&place);
-            sleep(chance.below_ms(BOOT_MS_MAX)).await;
-            half.kill();
-        }
-        daemon = launch().start(&place).await;
-        let settled = settle(&daemon, &place, &mut people).await;
-        slowest = slowest.max(settled);
+        daemon = match &mut engine {
+            Some(engine) => next_with_engine(place, engine, &mut chance).await,
+            None => next(place, &mut chance).await,
+        };
+        slowest = slowest.max(settle(&daemon, place, &mut people).await);
         people.miss_no_attempt(&daemon, round).await;
     }
     println!("{rounds} rounds in {:?}; the slowest took {slowest:?} to settle", start.elapsed());
+}
+
+/// The next mcpd, or the one after that.
+async fn next(place: &Arc<Place>, chance: &mut Chance) -> Daemon {
+    if chance.below(BOOTS) == 0 {
+        let half = launch().spawn(place);
+        sleep(chance.below_ms(BOOT_MS_MAX)).await;
+        half.kill();
+    }
+    launch().start(place).await
+}
+
+/// The next mcpd, with the next engine there before it or after it.
+async fn next_with_engine(place: &Arc<Place>, engine: &mut PrivateEngine, chance: &mut Chance) -> Daemon {
+    engine.kill();
+    if chance.below(2) == 0 {
+        engine.start_again().await;
+        return next(place, chance).await;
+    }
+    let daemon = next(place, chance).await;
+    engine.start_again().await;
+    daemon
 }
 
 /// Fast attempts, so that there are counts to lose.

@@ -6,10 +6,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::table::{Row, Took};
-use super::{EXIT_NOTICED_WITHIN, watch};
+use super::{EXIT_NOTICED_WITHIN, LOOK_EVERY, watch};
 use crate::docker::{error, post};
 use crate::harness::{
     Daemon, Dock, INSTANCE, Image, Process, contained, host_pid, id, is_functional, label, message, with,
@@ -38,7 +38,7 @@ fn server_process(dock: &Dock, view: &Value) -> Pid {
     Pid::from_raw(child.expect("the init has a child").pid)
 }
 
-/// So many exits of one kind; `end` ends the server, and gives the moment of the order. The median has to be noticed in time: a single one can be held up
+/// So many exits of one kind; `end` ends the server, and gives the moment to count from. The median has to be noticed in time: a single one can be held up
 /// by what else the two cores do.
 async fn exits(
     daemon: &Daemon,
@@ -60,7 +60,7 @@ async fn exits(
     Row { fault, noticed, shown, back, back_after: Took::often(back_after) }
 }
 
-/// From the order to end on: how long until the exit is shown, and until a new container is functional.
+/// From the moment that `end` gives on: how long until the exit is shown, and until a new container is functional.
 async fn one_exit(
     daemon: &Daemon,
     manifest: &Value,
@@ -71,11 +71,11 @@ async fn one_exit(
     let before = start(daemon, manifest.clone()).await;
     let is_noticed = |view: &Value| view["restarts"] != before["restarts"];
     let begin = Instant::now();
-    let (order, (noticed, watched)) = tokio::join!(end(&before), watch(daemon, name, begin, is_noticed));
-    let noticed_after = (begin + watched).duration_since(order);
+    let (ended, (noticed, watched)) = tokio::join!(end(&before), watch(daemon, name, begin, is_noticed));
+    let noticed_after = (begin + watched).duration_since(ended);
     assert!(noticed["events"].to_string().contains(words), "{name}: {:#}", noticed["events"]);
     let is_back = |view: &Value| is_functional(view) && view["containerId"] != before["containerId"];
-    let (back, back_after) = watch(daemon, name, order, is_back).await;
+    let (back, back_after) = watch(daemon, name, ended, is_back).await;
     assert_eq!(id(&back), id(&before), "{name}: the same instance");
     // The next exit would be a second one in a row, which is answered with a delay.
     daemon.ctl(&format!("delete server {name}")).await.done();
@@ -118,11 +118,17 @@ pub(super) async fn out_of_memory(daemon: &Daemon, dock: &Dock) -> Row {
 pub(super) async fn removed_by_hand(daemon: &Daemon, dock: &Dock) -> Row {
     let manifest = checked("removed", dock, "whoami");
     exits(daemon, manifest, "removed by hand (`docker rm -f`)", "exited with code 137", async |view| {
-        let (engine, container) = (dock.engine.clone(), view["containerId"].as_str().unwrap().to_owned());
-        let order = Instant::now();
-        let removal = spawn_blocking(move || engine.docker(&["rm", "-f", &container]));
+        let container = dock.container(view);
+        let (engine, init) = (dock.engine.clone(), Process::find(host_pid(&container)).unwrap());
+        let id = container["Id"].as_str().unwrap().to_owned();
+        let removal = spawn_blocking(move || engine.docker(&["rm", "-f", &id]));
+        // What is measured begins when it is gone, not when somebody begins to type.
+        while init.is_there() {
+            sleep(LOOK_EVERY).await;
+        }
+        let ended = Instant::now();
         removal.await.unwrap();
-        order
+        ended
     })
     .await
 }

@@ -14,10 +14,11 @@ const HEAD: &str = "# What can happen to a server in a container
 Written by the test `each_fault_is_noticed_shown_and_mended_as_the_documentation_says` (`tests/blackbox/docker/faults/`),
 which fails where a word of this table is not what it sees. The times are from one run of it on a machine with two cores
 that did other things too. Each kind of exit was tried nine times: the figures are the median and the worst, and the test
-fails where the median is noticed later than 200 ms after the order to end. Each other figure is of one try. The times of
-what is noticed begin with the fault; those of what comes back begin where its cause is gone, or with the fault where
-nothing has to be done about it. The servers are checked twice a second with a timeout of a second, three failures make
-them unhealthy, and an attempt that failed is made again after 1 s; the defaults are 30 s, 10 s, 3 and 30 s.
+fails where the median is noticed later than 200 ms after the order to end (after the end itself, where a container is
+removed by hand). Each other figure is of one try. The times of what is noticed begin with the fault; those of what comes
+back begin where its cause is gone, or with the fault where nothing has to be done about it. The servers are checked twice
+a second with a timeout of a second, three failures make them unhealthy, and an attempt that failed is made again after
+1 s; the defaults are 30 s, 10 s, 3 and 30 s.
 
 | fault | noticed after | shown | comes back | after |
 |---|---|---|---|---|
