@@ -129,7 +129,7 @@ impl AutoRuntime {
             }
             match self.config.docker.remove(&owned.instance).await {
                 Ok(()) => {
-                    tracing::warn!(instance = %owned.instance, "removed a container beside its process")
+                    tracing::warn!(instance = %owned.instance, "removed a container beside its process");
                 }
                 Err(error) => {
                     tracing::warn!(instance = %owned.instance, %error, "a container stays beside its process for now");

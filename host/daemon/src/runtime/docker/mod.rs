@@ -21,6 +21,7 @@ mod frames;
 mod images;
 mod keeper;
 mod labels;
+mod look;
 mod monitor;
 mod names;
 mod network;
