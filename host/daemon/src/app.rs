@@ -218,7 +218,7 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
         settings: settings(config),
         tasks: TaskTracker::new(),
         end: end.child_token(),
-        starts: Semaphore::new(usize::try_from(config.reconcile.parallel_starts)?),
+        starts: Arc::new(Semaphore::new(usize::try_from(config.reconcile.parallel_starts)?)),
     };
     Ok(Works {
         fleet: Arc::new(Fleet::new(Arc::new(context), Defaults(config.checks.clone()))),

@@ -291,7 +291,7 @@ fn context(
         settings: settings(),
         tasks: TaskTracker::new(),
         end: end.child_token(),
-        starts: Semaphore::new(4),
+        starts: Arc::new(Semaphore::new(4)),
     }
 }
 
