@@ -139,6 +139,28 @@ fn packages(config: &crate::config::Runtime) -> Packages {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_container_that_an_earlier_configuration_left_is_not_gone_because_no_engine_is_used() {
+        let parent = tempfile::tempdir().unwrap();
+        let given = Given {
+            config: &Config {
+                runtime: crate::config::Runtime { kind: RuntimeKind::Process, ..Default::default() },
+                ..Config::default()
+            },
+            folder: &DataDir::open(&parent.path().join("data")).unwrap(),
+            environment: &Environment::default(),
+            clock: &Clock::seeded(jiff::Timestamp::UNIX_EPOCH, 1),
+            withheld: &Arc::default(),
+            owner: "owner",
+        };
+        let runtime = given.runtimes().unwrap().runtime;
+        let handle = Some(runtime::Handle("docker:0123".to_owned()));
+        let instance = mcpd_core::name::InstanceId::new("a");
+        runtime.sweep(vec![runtime::Known { instance: instance.clone(), handle }]).await.unwrap();
+        let words = runtime.adopt(&instance).await.unwrap_err().to_string();
+        assert!(words.contains("may still run: this mcpd uses no container engine"), "{words}");
+    }
+
     #[test]
     fn the_configuration_says_where_packages_run() {
         let of = |kind, image: Option<&str>| {

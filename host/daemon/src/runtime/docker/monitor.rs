@@ -76,8 +76,9 @@ impl Pauses {
             return self.away;
         };
         self.away = RECONNECT_MIN;
-        self.flapping = if lasted < STEADY { (self.flapping * 2).min(FLAP_MAX) } else { RECONNECT_MIN };
-        self.flapping
+        let pause = if lasted < STEADY { self.flapping } else { RECONNECT_MIN };
+        self.flapping = (pause * 2).min(FLAP_MAX);
+        pause
     }
 }
 
