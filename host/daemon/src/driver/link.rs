@@ -174,7 +174,8 @@ impl Line {
             return;
         }
         let version = connection.protocol_version().to_owned();
-        self.context.change(&self.cell, |instance, moment| instance.connected(version, moment.now));
+        // Written at once: a new mcpd has to know that this server has been greeted.
+        self.context.change_urgently(&self.cell, |instance, moment| instance.connected(version, moment.now));
         self.context.checks.connected(&self.cell);
         self.context.ring(self.cell.server.as_str());
     }
