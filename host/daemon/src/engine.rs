@@ -1,5 +1,7 @@
 //! The working parts of mcpd as the API sees them.
 
+mod left;
+mod owned;
 mod parts;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +11,6 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
-use mcpd_api::manifest::Launch;
 use mcpd_api::view::PartView;
 use mcpd_core::check::CheckRecord;
 use mcpd_core::event::EventDraft;
@@ -171,7 +172,7 @@ impl Engine for Works {
     }
 
     async fn metrics(&self) -> String {
-        let owned = self.runtime.list().await.map_or(0, |owned| owned.len());
+        let owned = owned::count(&*self.runtime).await;
         // Writing into a text cannot fail.
         self.metrics.encode(&self.census(owned)).unwrap_or_default()
     }
@@ -182,19 +183,16 @@ impl Works {
         self.runtime.engines().into_iter().next().map(|engine| engine.sight)
     }
 
-    /// Those of which something may be left where they are forgotten: what is in containers, while their engine
-    /// does not answer.
+    /// Those of which something may be left where they are forgotten, for nobody waits until they are proved gone.
     fn may_be_left(&self, cells: &[Arc<Cell>]) -> Vec<InstanceId> {
-        if !matches!(self.sight(), Some(Sight::Lost(_))) {
+        if self.sight().is_none() {
             return Vec::new();
         }
-        let may_be = |cell: &&Arc<Cell>| cell.is_contained() || self.is_of_image(cell);
+        let may_be = |cell: &&Arc<Cell>| {
+            let desired = self.board.find_server(cell.server.as_str()).map(|server| server.desired());
+            left::may_be_left(cell, desired.as_ref().map(|desired| &desired.manifest.launch), self.packages)
+        };
         cells.iter().filter(may_be).map(|cell| cell.id.clone()).collect()
-    }
-
-    fn is_of_image(&self, cell: &Cell) -> bool {
-        let server = self.board.find_server(cell.server.as_str());
-        server.is_some_and(|server| matches!(server.desired().manifest.launch, Launch::Image { .. }))
     }
 
     /// How each runtime is.
@@ -202,7 +200,7 @@ impl Works {
         parts::of_runtimes(&self.runtime.engines(), &self.board.instances())
     }
 
-    fn census(&self, owned_things: usize) -> Census {
+    fn census(&self, owned_things: Option<usize>) -> Census {
         let servers = self.board.servers();
         let cells = self.board.instances();
         // Who is in ERROR owns nothing, unless it may run still; and who is being stopped still does.

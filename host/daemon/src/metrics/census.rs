@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::gauge;
+use super::known::KnownGauge;
 use super::labels::Word;
 use super::series::Series;
 use crate::runtime::{EngineState, Sight};
@@ -20,8 +21,8 @@ pub struct Census {
     pub servers: BTreeSet<ServerName>,
     /// Every instance.
     pub instances: Vec<CensusEntry>,
-    /// Processes and containers that mcpd owns.
-    pub owned_things: usize,
+    /// Processes and containers that mcpd owns; `None` where nobody knows.
+    pub owned_things: Option<usize>,
     /// Processes and containers that it wants; the two are equal when all is well.
     pub wanted_things: usize,
     /// Each engine behind the runtime, as it was seen last.
@@ -52,7 +53,7 @@ pub(super) struct CensusGauges {
     ready: Series<1, Gauge>,
     instances: Series<2, Gauge>,
     verdict_age: Series<1, Seconds>,
-    owned: Gauge,
+    owned: KnownGauge,
     wanted: Gauge,
     runtime_up: Series<1, Gauge>,
 }
@@ -64,7 +65,7 @@ impl CensusGauges {
             ready: Series::register(registry, "instance_ready", "Instances that are Ready"),
             instances: Series::register(registry, "instances", "Instances by status"),
             verdict_age: Series::register(registry, "check_verdict_age_seconds", age),
-            owned: gauge(registry, "owned_things", "Processes and containers that mcpd owns"),
+            owned: KnownGauge::register(registry, "owned_things", "Processes and containers that mcpd owns"),
             wanted: gauge(registry, "wanted_things", "Processes and containers that mcpd wants"),
             runtime_up: Series::register(registry, "runtime_up", "Whether the engine of a runtime answers"),
         }
@@ -85,7 +86,7 @@ impl CensusGauges {
         for engine in &census.engines {
             self.show(engine);
         }
-        self.owned.set(count(census.owned_things));
+        self.owned.set(census.owned_things.map(count));
         self.wanted.set(count(census.wanted_things));
     }
 

@@ -10,6 +10,7 @@
 
 mod census;
 mod check;
+mod known;
 mod labels;
 mod measures;
 mod series;

@@ -54,6 +54,14 @@ fn samples(text: &str) -> String {
 }
 
 #[test]
+fn what_nobody_knows_is_left_out_and_is_no_zero() {
+    let metrics = Metrics::default();
+    let text = |owned_things| metrics.encode(&Census { owned_things, ..census(&[]) }).unwrap();
+    assert!(samples(&text(Some(2))).contains("mcpd_owned_things 2"));
+    assert!(!samples(&text(None)).contains("mcpd_owned_things"));
+}
+
+#[test]
 fn every_name_of_the_interface_is_there() {
     let instance = CensusEntry {
         server: server("demo"),
@@ -65,7 +73,7 @@ fn every_name_of_the_interface_is_there() {
     let engine = |kind, sight| EngineState { kind, sight, since: Timestamp::UNIX_EPOCH };
     let census = Census {
         instances: vec![instance, older],
-        owned_things: 2,
+        owned_things: Some(2),
         wanted_things: 3,
         engines: vec![
             engine(RuntimeKind::Process, Sight::Seen(String::new())),
