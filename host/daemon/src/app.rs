@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::apply::{self, Desk, Withheld};
+use crate::apply::{self, Desk};
 use crate::checks::{Checks, Probes};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -29,6 +29,7 @@ use crate::secrets::{self, Backends, Resolver, SealedKey, withheld_prefixes};
 use crate::state::{Board, Defaults, Ledger};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{self, Store};
+use crate::withheld::Withheld;
 
 use runtimes::{Given, Runtimes};
 
@@ -89,7 +90,9 @@ impl App {
 
     fn assemble(config: Config, folder: DataDir, parts: Parts, probes: Probes) -> anyhow::Result<Self> {
         let end = CancellationToken::new();
-        let works = Arc::new(works(&config, &parts, probes, &end)?);
+        let socket = parts.runtimes.docker.as_ref().map(|(_, socket)| socket.as_path());
+        let withheld: Arc<[Withheld]> = withheld(&folder, socket).into();
+        let works = Arc::new(works(&config, &parts, probes, Arc::clone(&withheld), &end)?);
         let changes = TaskTracker::new();
         let desk = Desk::new(apply::Parts {
             store: Arc::clone(&parts.store),
@@ -97,7 +100,7 @@ impl App {
             board: Arc::clone(&parts.board),
             resolver: Arc::clone(&parts.secrets),
             default_backend: config.secrets.default_backend.clone(),
-            withheld: withheld(&folder, parts.runtimes.docker.as_ref().map(|(_, socket)| socket.as_path())),
+            withheld,
             clock: parts.clock.clone(),
             tasks: changes.clone(),
             turn: tokio::sync::Mutex::new(()),
@@ -201,7 +204,13 @@ async fn open(config: &Config, folder: &DataDir, environment: &Environment) -> a
     })
 }
 
-fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken) -> anyhow::Result<Works> {
+fn works(
+    config: &Config,
+    parts: &Parts,
+    probes: Probes,
+    withheld: Arc<[Withheld]>,
+    end: &CancellationToken,
+) -> anyhow::Result<Works> {
     let (board, metrics, clock) = (&parts.board, &parts.metrics, &parts.clock);
     let (ledger, store) = (parts.ledger.clone(), Arc::clone(&parts.store));
     let checks = Checks::new(Arc::clone(board), ledger, clock.clone(), Arc::clone(metrics), probes, store);
@@ -219,6 +228,7 @@ fn works(config: &Config, parts: &Parts, probes: Probes, end: &CancellationToken
         tasks: TaskTracker::new(),
         end: end.child_token(),
         starts: Arc::new(Semaphore::new(usize::try_from(config.reconcile.parallel_starts)?)),
+        withheld,
     };
     Ok(Works {
         fleet: Arc::new(Fleet::new(Arc::new(context), Defaults(config.checks.clone()))),
@@ -248,18 +258,13 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// What no container is given of this host, by each of its names.
+/// What no container is given of this host.
 fn withheld(folder: &DataDir, socket: Option<&Path>) -> Vec<Withheld> {
-    let places = [
-        (Some(folder.path()), "the data folder of mcpd", "read every secret"),
-        (socket, "the socket of the container engine", "rule this host"),
-    ];
-    let place = |(path, what, harm): (Option<&Path>, &'static str, &'static str)| {
-        let named = path?.to_owned();
-        let real = named.canonicalize().unwrap_or_else(|_| named.clone());
-        Some([named, real].map(|path| Withheld { path, what, harm }))
-    };
-    places.into_iter().filter_map(place).flatten().collect()
+    let data = (Some(folder.path()), "the data folder of mcpd", "read every secret");
+    let socket = (socket, "the socket of the container engine", "rule this host");
+    let place =
+        |(path, what, harm): (Option<&Path>, _, _)| Some(Withheld { path: path?.to_owned(), what, harm });
+    [data, socket].into_iter().filter_map(place).collect()
 }
 
 async fn load_probes(config: &Config, folder: &DataDir) -> anyhow::Result<Probes> {
@@ -345,19 +350,6 @@ mod tests {
         app.stop().await.unwrap();
         let error = start(RuntimeKind::Docker, "docker").await.map(drop).unwrap_err().to_string();
         assert!(error.contains("tcp://10.0.0.1:2375"), "{error}");
-    }
-
-    #[test]
-    fn the_data_folder_and_the_socket_are_withheld_by_each_of_their_names() {
-        let parent = tempfile::tempdir().unwrap();
-        let real = parent.path().canonicalize().unwrap().join("real.sock");
-        std::fs::write(&real, "").unwrap();
-        let link = real.with_file_name("link.sock");
-        std::os::unix::fs::symlink(&real, &link).unwrap();
-        let folder = DataDir::open(&parent.path().join("data")).unwrap();
-        let paths: Vec<_> = withheld(&folder, Some(&link)).into_iter().map(|place| place.path).collect();
-        assert_eq!(paths[0], folder.path());
-        assert_eq!(paths[2..], [link, real]);
     }
 
     #[tokio::test]

@@ -172,7 +172,7 @@ impl Engine for Works {
     }
 
     async fn metrics(&self) -> String {
-        let owned = owned::count(&*self.runtime).await;
+        let owned = owned::owned_things(&*self.runtime).await;
         // Writing into a text cannot fail.
         self.metrics.encode(&self.census(owned)).unwrap_or_default()
     }

@@ -24,3 +24,4 @@ pub mod serve;
 pub mod state;
 pub mod store;
 pub mod up;
+pub mod withheld;

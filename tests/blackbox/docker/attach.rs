@@ -25,7 +25,8 @@ async fn a_server_alone_in_its_image_is_functional() {
     assert_eq!((condition(&view, "Running"), condition(&view, "Connected")), ("True", "True"));
     assert_eq!(daemon.ctl("call alone whoami").await.done(), "octocat\n");
     let status = daemon.ctl("status").await.done();
-    assert!(status.to_lowercase().contains("docker"), "the engine is shown: {status}");
+    let row = status.lines().find(|line| line.starts_with("runtime docker")).unwrap_or_default();
+    assert!(row.contains(" ok ") && row.contains("1 running"), "the engine is shown: {status}");
     it_has_the_names_and_labels_that_were_agreed_on(&container, &view);
     daemon.ctl("delete server alone").await.done();
     assert_eq!(place.dock().containers(), Vec::<Value>::new());
@@ -172,4 +173,22 @@ async fn a_changed_spec_rolls_and_the_old_container_goes_last() {
     let containers = place.dock().containers();
     assert_eq!(containers.len(), 1, "{containers:#?}");
     assert_ne!(containers[0]["Id"], before["containerId"]);
+}
+
+#[tokio::test]
+async fn with_recreate_the_old_container_goes_before_the_new_one_comes() {
+    let Some(place) = Place::docked() else { return };
+    let daemon = Launch::serve().start(&place).await;
+    let manifest = with(contained("recreated", place.dock()), "strategy", json!("recreate"));
+    daemon.apply(std::slice::from_ref(&manifest)).await;
+    let before = daemon.instance("recreated", is_functional).await;
+    daemon.apply(&[with(manifest, "args", json!(["--changed"]))]).await;
+    until("the new one is functional", SOON, async || {
+        let containers = place.dock().containers();
+        assert!(containers.len() <= 1, "never two at once: {containers:#?}");
+        let views = daemon.instances("recreated").await;
+        views.iter().any(|view| is_functional(view) && id(view) != id(&before)).then_some(())
+    })
+    .await;
+    assert_ne!(place.dock().containers()[0]["Id"], before["containerId"]);
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::error;
+use super::{engine_of_readyz, error};
 use crate::harness::{
-    Daemon, Launch, Place, PrivateEngine, SOON, condition, contained, hostile, is_functional, until, with,
+    Daemon, INSTANCE, Launch, OWNER, Place, PrivateEngine, SOON, condition, contained, hostile,
+    is_functional, label, until, with,
 };
 
 /// What a person waits for a word, with a machine that is busy.
@@ -33,14 +34,15 @@ async fn what_needs_an_engine_that_is_not_there_waits_for_it_and_nothing_else_do
     it_is_said_in_each_place(&daemon).await;
     engine.start_again().await;
     let back = daemon.instance("boxed", is_functional).await;
+    assert_eq!(engine_of_readyz(&daemon).await["state"], "ok", "it answers again");
     assert!(back["metadata"]["attemptCount"].as_u64() >= Some(1), "the count is kept: {back:#}");
 }
 
 /// `/readyz` stays 200: mcpd itself is well (interfaces.md).
 async fn it_is_said_in_each_place(daemon: &Daemon) {
-    let ready = daemon.send(daemon.bare(reqwest::Method::GET, "/readyz")).await;
-    assert_eq!(ready.status, 200, "{ready:?}");
-    assert!(ready.text().contains("docker"), "{ready:?}");
+    let engine = engine_of_readyz(daemon).await;
+    assert_eq!(engine["state"], "failing", "{engine:#}");
+    assert!(engine["message"].as_str().is_some_and(|words| words.contains("No such file")), "{engine:#}");
     let status = daemon.ctl("status").await.done();
     let row = status.lines().find(|line| line.starts_with("runtime docker")).unwrap_or_default();
     assert!(row.contains("failing"), "{status}");
@@ -169,4 +171,27 @@ async fn mcpd_and_the_engine_may_both_be_killed_and_everything_comes_back_once()
         assert_eq!(place.dock().container(&view)["Id"], view["containerId"]);
     }
     assert_eq!(place.dock().owned().len(), 2);
+}
+
+#[tokio::test]
+async fn what_nobody_wants_goes_also_where_nothing_needs_the_engine_that_was_away() {
+    let Some(mut engine) = PrivateEngine::start(&[]).await else { return };
+    let place = Place::on(&engine.engine());
+    let dock = place.dock();
+    let daemon = Launch::serve().start(&place).await;
+    daemon.apply(&[contained("boxed", dock)]).await;
+    let view = daemon.instance("boxed", is_functional).await;
+    let owner = format!("{OWNER}={}", label(&dock.container(&view), OWNER).unwrap());
+    daemon.ctl("delete server boxed").await.done();
+    daemon.kill();
+    let instance = format!("{INSTANCE}=gone00");
+    let words =
+        ["create", "--network", &dock.network, "--label", &owner, "--label", &instance, &dock.image.name];
+    let orphan = dock.engine.docker(&words);
+    engine.stop().await;
+    let daemon = Launch::serve().variable("MCPD_RECONCILE_SCAN_SECONDS", "1").start(&place).await;
+    engine.start_again().await;
+    until("the orphan is removed", SOON, async || dock.engine.inspect(&[&orphan]).is_empty().then_some(()))
+        .await;
+    assert_eq!(daemon.get("/instances").await.body["items"], json!([]));
 }

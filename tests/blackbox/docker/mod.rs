@@ -33,6 +33,15 @@ async fn ask(daemon: &Daemon, instance: &Value, tool: &str) -> String {
     text.unwrap_or_else(|| panic!("{tool}: {answer:?}")).to_owned()
 }
 
+/// What the body of `/readyz` says of the engine. It stays 200, whatever the engine does: mcpd itself is well.
+async fn engine_of_readyz(daemon: &Daemon) -> Value {
+    let ready = daemon.send(daemon.bare(reqwest::Method::GET, "/readyz")).await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    let parts = ready.body["parts"].as_array().unwrap();
+    let engine = parts.iter().find(|part| part["name"] == "runtime docker");
+    engine.unwrap_or_else(|| panic!("no engine: {ready:?}")).clone()
+}
+
 /// The start of a container's id, as people and the host name of the container have it.
 fn short(container: &Value) -> &str {
     &container["Id"].as_str().unwrap()[..12]

@@ -48,7 +48,7 @@ impl Registry {
 
     /// Puts an image there, and takes it from the engine.
     fn push(&self, engine: &Engine, image: &str, folder: &Path) -> String {
-        let name = format!("{}/team/server:1", self.address);
+        let name = format!("{}/mcpd-test/server:1", self.address);
         let config = ["--config", folder.to_str().unwrap()];
         engine.docker(&[&config[..], &["login", "-u", USER, "-p", PASSWORD, &self.address]].concat());
         engine.docker(&["tag", image, &name]);

@@ -16,12 +16,14 @@ use tokio_util::task::TaskTracker;
 
 use super::draft::{Drafting, in_order, removal, removal_of};
 use super::plan::{Given, Step, plan};
-use super::{ApplyError, Existing, LeftOut, Mode, Outcome, Request, Withheld};
+use super::volumes::refuse_volumes;
+use super::{ApplyError, Existing, LeftOut, Mode, Outcome, Request};
 use crate::clock::Clock;
 use crate::http::engine::Engine;
 use crate::secrets::{Resolver, SEALED};
 use crate::state::Board;
 use crate::store::{Change, Expected, Object, Store, StoreError};
+use crate::withheld::Withheld;
 
 /// Changes desired state. Cheap to clone.
 ///
@@ -44,7 +46,7 @@ pub struct Parts {
     /// The backend of secrets that name none.
     pub default_backend: String,
     /// What no container is given.
-    pub withheld: Vec<Withheld>,
+    pub withheld: Arc<[Withheld]>,
     /// Time.
     pub clock: Clock,
     /// The changes under way.
@@ -98,6 +100,7 @@ impl Parts {
         let task = Task::of(request, &existing)?;
         let same_values = self.same_values(&task.manifests, &existing).await;
         let containers = self.engine.look_for_containers().await;
+        let refused_volumes = refuse_volumes(&task.manifests, &self.withheld).await;
         let steps = plan(&Given {
             manifests: &task.manifests,
             existing: &existing,
@@ -106,7 +109,7 @@ impl Parts {
             demanded: task.demanded,
             left_out: task.left_out,
             containers: &containers,
-            withheld: &self.withheld,
+            refused_volumes: &refused_volumes,
         });
         let problem = steps.iter().find_map(|step| step.problem.clone());
         let is_written = task.mode == Mode::Write && problem.is_none();

@@ -25,7 +25,6 @@ use thiserror::Error;
 pub(crate) use desk::invalid;
 pub use desk::{Desk, Parts};
 pub use existing::Existing;
-pub use volumes::Withheld;
 pub use warnings::KnownSecrets;
 
 use crate::state::DesiredError;

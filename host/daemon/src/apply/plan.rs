@@ -1,6 +1,6 @@
 //! What a list of manifests means for what is there: values in, steps out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mcpd_api::manifest::{Kind, Manifest, SecretBackendManifest, SecretManifest, ServerManifest};
 use mcpd_api::problem::{Code, Problem};
@@ -8,7 +8,6 @@ use mcpd_api::view::{ApplyAction, ApplyItem};
 use serde_json::Value;
 
 use super::rules::{Prospect, refuse_probe};
-use super::volumes::{Withheld, refuse_volumes};
 use super::{Existing, KnownSecrets, LeftOut};
 use crate::http::engine::Containers;
 use crate::secrets::SEALED;
@@ -38,8 +37,8 @@ pub(super) struct Given<'a> {
     pub(super) left_out: LeftOut,
     /// What can be run in containers.
     pub(super) containers: &'a Containers,
-    /// What no container is given.
-    pub(super) withheld: &'a [Withheld],
+    /// The servers that ask for what no container is given, by name.
+    pub(super) refused_volumes: &'a BTreeMap<String, Problem>,
 }
 
 /// One step for each manifest in the order given, then one for each object that is pruned.
@@ -80,7 +79,8 @@ impl<'a> Given<'a> {
             Problem::new(Code::InUse, format!("server {} is being deleted", row.name))
                 .with_hint("apply it again once it is gone")
         });
-        step.refused(leaving).refused(refuse_volumes(manifest, self.withheld)).demanding(self.demanded)
+        let volumes = self.refused_volumes.get(manifest.name.as_str()).cloned();
+        step.refused(leaving).refused(volumes).demanding(self.demanded)
     }
 
     fn secret(&self, manifest: &'a SecretManifest, prospect: &Prospect<'a>) -> Step {

@@ -15,6 +15,7 @@ use super::run::{self, Begun};
 use super::{Context, launch};
 use crate::runtime::{Progress, RuntimeError, StartProgress, Started};
 use crate::state::{Cell, Desired};
+use crate::withheld::refusals;
 
 /// Attempts to start an instance; what came of it stands in the cell.
 pub(super) async fn attempt(
@@ -156,9 +157,14 @@ async fn start(
     env: &Env,
     place: &Place,
 ) -> Result<Started, Fault> {
+    let failed = |words| Fault { reason: AttemptReason::StartFailed, words };
+    let refused = refusals(&desired.manifest.volumes, &context.withheld).await;
+    if let Some((_, words)) = refused.into_iter().next() {
+        return Err(failed(words));
+    }
     let revision = cell.read(|instance| instance.revision.clone());
     let request = launch::start_request(cell, desired, revision, env, progress(context, cell, place))
-        .map_err(|words| Fault { reason: AttemptReason::StartFailed, words })?;
+        .map_err(failed)?;
     context.runtime.start(request).await.map_err(|error| Fault::of(&error))
 }
 

@@ -17,6 +17,7 @@ use crate::runtime::Runtime;
 use crate::secrets::Resolver;
 use crate::state::{Board, Cell, Change, Ledger, ServerCell};
 use crate::store::Store;
+use crate::withheld::Withheld;
 
 /// Instances that a changed secret or a recovered backend wakes start spread over this time (behaviour 3.7).
 const WAKE_SPREAD: Duration = Duration::from_secs(1);
@@ -48,6 +49,8 @@ pub struct Context {
     /// Attempts that may be under way at once, so that a fleet does not start as one. One that pulls an image gives
     /// its place back: a slow registry keeps nothing else from being started or taken over.
     pub starts: Arc<Semaphore>,
+    /// What no container is given.
+    pub withheld: Arc<[Withheld]>,
 }
 
 /// Numbers from the configuration.

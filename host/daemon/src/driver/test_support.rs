@@ -27,6 +27,7 @@ use crate::secrets::{Backends, Environment, Resolver, SealedKey};
 use crate::state::{Board, Cell, Defaults, Ledger, ServerCell};
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Expected, SecretDraft, ServerDraft, Store};
+use crate::withheld::Withheld;
 
 /// No state of a test is further away, in paused time.
 const PATIENCE: Duration = Duration::from_hours(2);
@@ -292,6 +293,7 @@ fn context(
         tasks: TaskTracker::new(),
         end: end.child_token(),
         starts: Arc::new(Semaphore::new(4)),
+        withheld: Arc::new([Withheld { path: "/none/mcpd".into(), what: "the data", harm: "read it" }]),
     }
 }
 

@@ -10,7 +10,6 @@
 
 mod census;
 mod check;
-mod known;
 mod labels;
 mod measures;
 mod series;

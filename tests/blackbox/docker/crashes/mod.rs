@@ -85,9 +85,10 @@ async fn next_with_engine(place: &Arc<Place>, engine: &mut PrivateEngine, chance
     daemon
 }
 
-/// Fast attempts, so that there are counts to lose.
+/// Fast attempts, so that there are counts to lose. What an engine holds that was away at the boot, and that nothing
+/// needs, is found by the scan, which comes every 30 s by default.
 fn launch() -> Launch {
-    Launch::serve().variable("MCPD_BACKOFF_FAST_SECONDS", "1")
+    Launch::serve().variable("MCPD_BACKOFF_FAST_SECONDS", "1").variable("MCPD_RECONCILE_SCAN_SECONDS", "5")
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is a matter of who runs it")]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::table::Row;
+use super::table::{Row, Took};
 use super::watch;
-use crate::docker::{error, post};
+use crate::docker::{engine_of_readyz, error, post};
 use crate::harness::{
     Daemon, PrivateEngine, condition, contained, has_event, hostile, is_functional, is_healthy, with,
 };
@@ -47,8 +47,9 @@ async fn shown_while_away(daemon: &Daemon, server: &str) -> String {
     let answer = daemon.post(&format!("/servers/{server}/mcp"), call).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(start.elapsed() < REFUSED_WITHIN, "a client waited {:?}", start.elapsed());
-    let ready = daemon.send(daemon.bare(reqwest::Method::GET, "/readyz")).await;
-    assert!(ready.text().contains("docker"), "{ready:?}");
+    let engine = engine_of_readyz(daemon).await;
+    assert_eq!(engine["state"], "failing", "{engine:#}");
+    assert!(engine["message"].as_str().is_some_and(|words| words.contains("ran when it was seen last")));
     format!("RUNNING, Running and Ready Unknown ({}); calls get 503", running["reason"].as_str().unwrap())
 }
 
@@ -73,10 +74,10 @@ pub(super) async fn frozen(daemon: &Daemon, own: &PrivateEngine) -> Row {
     neighbour_noticed_nothing(daemon).await;
     Row {
         fault: "the engine is frozen for 20 s",
-        noticed,
+        noticed: Took::once(noticed),
         shown,
         back: "the same container".to_owned(),
-        back_after,
+        back_after: Took::once(back_after),
     }
 }
 
@@ -109,11 +110,11 @@ pub(super) async fn restarted_under_load(daemon: &Daemon, own: &mut PrivateEngin
     neighbour_noticed_nothing(daemon).await;
     Row {
         fault: "the engine is restarted under load",
-        noticed,
+        noticed: Took::once(noticed),
         // An engine that ends may be gone before it has told the ends of its containers.
         shown: "RUNNING, Running and Ready Unknown, or ERROR where the exit was told first".to_owned(),
         back: "a new container".to_owned(),
-        back_after,
+        back_after: Took::once(back_after),
     }
 }
 
@@ -131,9 +132,9 @@ pub(super) async fn killed_and_containers_live_on(daemon: &Daemon, own: &mut Pri
     neighbour_noticed_nothing(daemon).await;
     Row {
         fault: "the engine is killed, and its containers live on (`--live-restore`)",
-        noticed,
+        noticed: Took::once(noticed),
         shown,
         back: "the same container, with a new connection".to_owned(),
-        back_after,
+        back_after: Took::once(back_after),
     }
 }

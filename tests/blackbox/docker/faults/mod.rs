@@ -1,7 +1,7 @@
 //! What can happen to a server in a container, as a table: when it is noticed, what is shown, what comes back.
 //!
-//! The table is `docs/faults.md`. The test fails where its words differ from what it sees; the times are figures of
-//! one run, of which only the bounds are asserted.
+//! The table is `docs/faults.md`. The test fails where its words differ from what it sees, and where the median of
+//! several exits is noticed too late; the other times are shown and not asserted.
 
 mod container;
 mod engine;

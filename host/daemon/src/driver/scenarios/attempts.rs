@@ -40,6 +40,16 @@ async fn rule_2_1_and_2_3_an_exit_is_seen_at_once_and_health_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_volume_leads_to_is_looked_at_before_each_start_and_withheld_where_it_must_be() {
+    let bench = Bench::boot().await;
+    bench.apply_image("demo", json!({"volumes": [{"source": "/none/mcpd/run", "target": "/a"}]})).await;
+    let instance = bench.until_instance("demo", |i| i.status() == "ERROR").await;
+    let error = &instance.error().unwrap().message;
+    assert_eq!(error, "/none/mcpd/run lies in the data (/none/mcpd), with which a container could read it");
+    assert!(bench.runtime.asked("demo").is_empty(), "nothing was started");
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_3_2_without_its_secret_nothing_is_started_and_all_failures_are_named() {
     let bench = Bench::boot().await;
     let secret = |name: &str, key: &str| json!({"secretRef": {"name": name, "key": key}});

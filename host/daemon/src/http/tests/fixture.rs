@@ -13,13 +13,14 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::fake::Fake;
-use crate::apply::{Desk, Parts, Withheld};
+use crate::apply::{Desk, Parts};
 use crate::clock::Clock;
 use crate::http::{Access, Api, Hosts, Token, routes};
 use crate::secrets::{Backends, Environment, Resolver, SealedKey};
 use crate::state::Cell;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
+use crate::withheld::Withheld;
 
 pub(super) const TOKEN: &str = "the-token-of-this-test";
 pub(super) const HOST: &str = "localhost:3100";
@@ -81,11 +82,11 @@ impl Fixture {
             board: Arc::clone(&engine.board),
             resolver: Arc::clone(&resolver),
             default_backend: "sealed".to_owned(),
-            withheld: vec![Withheld {
+            withheld: Arc::new([Withheld {
                 path: "/var/lib/mcpd".into(),
                 what: "the data folder of mcpd",
                 harm: "read every secret",
-            }],
+            }]),
             clock: clock.clone(),
             tasks: TaskTracker::new(),
             turn: tokio::sync::Mutex::default(),
