@@ -144,6 +144,10 @@ impl Drop for PrivateEngine {
         }
         let _ = kill(pid(&self.child), Signal::SIGTERM);
         wait(|| self.is_over());
+        // A containerd that was killed leaves the shims of its containers behind, and the next one takes over not all.
+        for left in Process::of(self.folder.path()) {
+            left.kill(Signal::SIGKILL);
+        }
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
