@@ -1,5 +1,6 @@
 //! The working parts of mcpd as the API sees them.
 
+mod left;
 mod owned;
 mod parts;
 
@@ -10,7 +11,6 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
-use mcpd_api::manifest::Launch;
 use mcpd_api::view::PartView;
 use mcpd_core::check::CheckRecord;
 use mcpd_core::event::EventDraft;
@@ -183,19 +183,16 @@ impl Works {
         self.runtime.engines().into_iter().next().map(|engine| engine.sight)
     }
 
-    /// Those of which something may be left where they are forgotten: what is in containers, while their engine
-    /// does not answer.
+    /// Those of which something may be left where they are forgotten, for nobody waits until they are proved gone.
     fn may_be_left(&self, cells: &[Arc<Cell>]) -> Vec<InstanceId> {
-        if !matches!(self.sight(), Some(Sight::Lost(_))) {
+        if self.sight().is_none() {
             return Vec::new();
         }
-        let may_be = |cell: &&Arc<Cell>| cell.is_contained() || self.is_of_image(cell);
+        let may_be = |cell: &&Arc<Cell>| {
+            let desired = self.board.find_server(cell.server.as_str()).map(|server| server.desired());
+            left::may_be_left(cell, desired.as_ref().map(|desired| &desired.manifest.launch), self.packages)
+        };
         cells.iter().filter(may_be).map(|cell| cell.id.clone()).collect()
-    }
-
-    fn is_of_image(&self, cell: &Cell) -> bool {
-        let server = self.board.find_server(cell.server.as_str());
-        server.is_some_and(|server| matches!(server.desired().manifest.launch, Launch::Image { .. }))
     }
 
     /// How each runtime is.

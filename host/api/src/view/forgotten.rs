@@ -6,6 +6,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ForgottenView {
-    /// Ids of the instances of which something may be left; it is removed when their engine answers again.
+    /// Ids of the instances of which something may be left; it is removed as soon as their engine answers.
     pub left: Vec<String>,
 }

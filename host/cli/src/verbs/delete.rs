@@ -95,7 +95,7 @@ async fn forget(resource: Resource, name: &str, path: &str, session: &Session) -
     session.output.line(&format!("{}/{name} force deleted", resource.singular()))?;
     for instance in &forgotten.left {
         talk(&format!(
-            "something of instance {instance} may be left; it is removed when its container engine answers again"
+            "something of instance {instance} may be left; it is removed as soon as its container engine answers"
         ));
     }
     Ok(())

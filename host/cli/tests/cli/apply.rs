@@ -157,7 +157,7 @@ async fn what_is_deleted_by_force_may_leave_something_behind() {
     fake.text("DELETE /secrets/s", "");
     let ended = mcpctl(&fake, "delete srv a --force").await;
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "server/a force deleted\n"));
-    insta::assert_snapshot!(ended.stderr, @"something of instance k3v9x2 may be left; it is removed when its container engine answers again");
+    insta::assert_snapshot!(ended.stderr, @"something of instance k3v9x2 may be left; it is removed as soon as its container engine answers");
     let ended = mcpctl(&fake, "delete inst p8d1qa --force").await;
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("instance/p8d1qa force deleted\n", ""));
     assert_eq!(mcpctl(&fake, "delete secret s --force").await.stdout, "secret/s deleted\n");

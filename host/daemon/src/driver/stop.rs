@@ -7,6 +7,7 @@ use mcpd_core::instance::{AfterStop, Instance, Moment, Phase, Stopping};
 use super::context::Vigil;
 use super::{Context, exits};
 use crate::metrics::RestartCause;
+use crate::runtime::RuntimeError;
 use crate::state::Cell;
 
 /// Stops an instance; what comes after stands in its phase.
@@ -15,21 +16,24 @@ pub(super) async fn stop(context: Arc<Context>, cell: Arc<Cell>) {
     cell.hang_up();
     let vigil = Vigil::begin(&context, &cell);
     if let Err(error) = context.runtime.stop(&cell.id).await {
-        tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not stopped");
-        context.change_urgently(&cell, |instance, moment| {
-            vigil.kept(instance.stop_failed(error.to_string(), moment), moment)
-        });
-        return;
+        return not_stopped(&context, &cell, &vigil, &error);
     }
     if let Some(run) = cell.run() {
         cell.end_run(run.number);
     }
     if cell.read(|instance| is_leaving(&instance.phase)) {
-        remove(&context, &cell).await;
+        remove(&context, &cell, &vigil).await;
     } else {
         context.change_safely(&cell, gone).await;
         count(&context, &cell);
     }
+}
+
+fn not_stopped(context: &Context, cell: &Arc<Cell>, vigil: &Vigil, error: &RuntimeError) {
+    tracing::error!(instance = %cell.id, server = %cell.server, %error, "instance not stopped");
+    context.change_urgently(cell, |instance, moment| {
+        vigil.kept(instance.stop_failed(error.to_string(), moment), moment)
+    });
 }
 
 fn count(context: &Context, cell: &Cell) {
@@ -54,10 +58,15 @@ fn gone(instance: Instance, moment: Moment<'_>) -> Instance {
     instance.gone(moment).unwrap_or(before)
 }
 
-/// Its row, its folder and its logs go with it.
-async fn remove(context: &Context, cell: &Arc<Cell>) {
-    if let Err(error) = context.runtime.remove(&cell.id).await {
-        tracing::warn!(instance = %cell.id, %error, "what was kept of an instance could not be removed");
+/// Its row, its folder and its logs go with it. While an engine has to answer for that the row stays, so that it is
+/// tried again; nothing else would find what is kept of an instance that nobody knows any more.
+async fn remove(context: &Context, cell: &Arc<Cell>, vigil: &Vigil) {
+    match context.runtime.remove(&cell.id).await {
+        Ok(()) => {}
+        Err(error @ RuntimeError::EngineAway { .. }) => return not_stopped(context, cell, vigil, &error),
+        Err(error) => {
+            tracing::warn!(instance = %cell.id, %error, "what was kept of an instance could not be removed");
+        }
     }
     match context.ledger.remove(cell).await {
         Ok(()) => context.board.remove_instance(&cell.id),

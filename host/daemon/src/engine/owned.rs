@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::runtime::Runtime;
+use crate::runtime::{Presence, Runtime, Sight};
 
 /// How long a scrape waits for an engine: an idle one lists in milliseconds, and the other figures need none.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Processes and containers, where they can be counted now.
+/// Processes and containers, where they can be counted now: what was there when an engine was seen last may be gone.
 pub(super) async fn owned_things(runtime: &dyn Runtime) -> Option<usize> {
-    let listed = timeout(PATIENCE, runtime.list()).await.ok()?;
-    listed.ok().map(|owned| owned.len())
+    let owned = timeout(PATIENCE, runtime.list()).await.ok()?.ok()?;
+    let is_blind = runtime.engines().iter().any(|engine| matches!(engine.sight, Sight::Lost(_)));
+    let is_seen = !is_blind && owned.iter().all(|thing| thing.presence != Presence::Unseen);
+    is_seen.then_some(owned.len())
 }
 
 #[cfg(test)]
@@ -20,7 +22,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::runtime::fake::FakeRuntime;
+    use crate::runtime::fake::{Attachments, FakeRuntime};
 
     #[tokio::test(start_paused = true)]
     async fn what_a_frozen_engine_does_not_list_is_not_counted_and_not_waited_for() {
@@ -30,5 +32,14 @@ mod tests {
         let asked = Instant::now();
         assert_eq!(owned_things(&runtime).await, None);
         assert_eq!(asked.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn what_an_engine_that_is_away_may_hold_is_not_counted() {
+        let runtime = FakeRuntime::new();
+        runtime.go_away("frozen", Attachments::Hang);
+        assert_eq!(owned_things(&runtime).await, None);
+        runtime.come_back();
+        assert_eq!(owned_things(&runtime).await, Some(0));
     }
 }

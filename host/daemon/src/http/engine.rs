@@ -42,7 +42,8 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn delete_instance(&self, cell: &Arc<Cell>) -> bool;
 
     /// Forgets a server and its instances at once, without a proof that they are gone. What is left of them is
-    /// removed when its engine answers again; gives the instances of which something may be left.
+    /// removed as soon as its engine answers; gives the instances of which something may be left, for that is not
+    /// waited for.
     ///
     /// # Errors
     /// When that is not written down: what was not forgotten goes on to be stopped.

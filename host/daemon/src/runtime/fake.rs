@@ -143,6 +143,7 @@ struct State {
     is_frozen: bool,
     /// Why nothing true can be said, though the engine answers.
     trouble: Option<String>,
+    keeps_logs: bool,
     is_watched: bool,
     list_takes: Duration,
 }
@@ -187,6 +188,7 @@ impl FakeRuntime {
             away: None,
             is_frozen: false,
             trouble: None,
+            keeps_logs: false,
             is_watched: true,
             list_takes: Duration::ZERO,
         };
@@ -271,6 +273,11 @@ impl FakeRuntime {
     /// Every attachment to what runs already.
     pub(crate) fn reattachments(&self) -> Vec<(InstanceId, Instant)> {
         self.lock().history.reattachments.clone()
+    }
+
+    /// Whether what is kept of an instance is removed only by an engine that does not answer.
+    pub(crate) fn keeps_logs(&self, keeps: bool) {
+        self.lock().keeps_logs = keeps;
     }
 
     /// How long a list takes from now on; it tells what was there at its beginning.

@@ -214,6 +214,19 @@ async fn rule_5_6_what_is_to_be_deleted_is_found_however_often_mcpd_starts_witho
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_kept_of_an_instance_that_is_gone_is_removed_before_its_row() {
+    let bench = ready_bench(json!({})).await;
+    bench.runtime.keeps_logs(true);
+    bench.delete("demo").await;
+    bench.until_some("demo", |i| has_event(i, "StopFailed", "broken pipe")).await;
+    assert!(bench.runtime.running("demo").is_empty());
+    bench.runtime.keeps_logs(false);
+    bench.runtime.come_back();
+    bench.until(|b| b.context.board.find_server("demo").is_none()).await;
+    assert_eq!(bench.runtime.removed().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_6_8_a_check_that_failed_for_want_of_the_engine_is_inconclusive_and_names_it() {
     let check = json!({"tool": "whoami", "intervalSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2});
     let bench = ready_bench(json!({"healthCheck": check})).await;

@@ -78,6 +78,10 @@ impl Runtime for FakeRuntime {
 
     async fn remove(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         self.stop(instance).await?;
+        if self.lock().keeps_logs {
+            let (endpoint, reason) = ("unix:///fake.sock".to_owned(), "broken pipe".to_owned());
+            return Err(RuntimeError::EngineAway { endpoint, reason });
+        }
         self.lock().history.removed.push(instance.clone());
         Ok(())
     }
