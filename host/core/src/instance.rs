@@ -48,7 +48,7 @@ pub struct Instance {
     pub attempts: Attempts,
     /// While STARTING: why the attempt before this one failed, until a start succeeds (behaviour 2.5).
     pub last_error: Option<AttemptError>,
-    /// While STARTING or in ERROR: it ran when mcpd ended, and may run still (behaviour 5.8).
+    /// While STARTING, STOPPING or in ERROR: it ran when mcpd ended, and may run still (behaviour 5.8).
     pub left_running: bool,
     /// How many of its runs have ended and were, or will be, followed by another.
     pub restarts: u32,

@@ -227,7 +227,7 @@ fn works(
         settings: settings(config),
         tasks: TaskTracker::new(),
         end: end.child_token(),
-        starts: Semaphore::new(usize::try_from(config.reconcile.parallel_starts)?),
+        starts: Arc::new(Semaphore::new(usize::try_from(config.reconcile.parallel_starts)?)),
         withheld,
     };
     Ok(Works {

@@ -1,5 +1,6 @@
 //! The working parts of mcpd as the API sees them.
 
+mod owned;
 mod parts;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -171,7 +172,7 @@ impl Engine for Works {
     }
 
     async fn metrics(&self) -> String {
-        let owned = self.runtime.list().await.map_or(0, |owned| owned.len());
+        let owned = owned::owned_things(&*self.runtime).await;
         // Writing into a text cannot fail.
         self.metrics.encode(&self.census(owned)).unwrap_or_default()
     }
@@ -202,7 +203,7 @@ impl Works {
         parts::of_runtimes(&self.runtime.engines(), &self.board.instances())
     }
 
-    fn census(&self, owned_things: usize) -> Census {
+    fn census(&self, owned_things: Option<usize>) -> Census {
         let servers = self.board.servers();
         let cells = self.board.instances();
         // Who is in ERROR owns nothing, unless it may run still; and who is being stopped still does.

@@ -55,6 +55,16 @@ pub enum RouteError {
         /// Its status.
         status: &'static str,
     },
+    /// Whether the instance named runs is not known now.
+    #[error("whether instance {instance} of server {server} runs nobody knows now: {reason}")]
+    NotKnown {
+        /// The server.
+        server: ServerName,
+        /// The instance.
+        instance: InstanceId,
+        /// Why, in the words of its runtime.
+        reason: String,
+    },
     /// The call was made, or tried, and has no answer.
     #[error("call of instance {instance} of server {server} failed")]
     Call {
@@ -109,6 +119,11 @@ impl Router {
         let Some(cell) = found else {
             return Err(RouteError::UnknownInstance { server: server.name.clone(), instance: id.to_owned() });
         };
+        // An attachment that hangs would keep the caller waiting for its whole deadline.
+        if let Some(reason) = cell.read(|instance| instance.sight_lost().map(str::to_owned)) {
+            let (server, instance) = (server.name.clone(), cell.id.clone());
+            return Err(RouteError::NotKnown { server, instance, reason });
+        }
         match cell.connection() {
             Some(connection) => Ok((cell, connection)),
             None => Err(RouteError::NotConnected {

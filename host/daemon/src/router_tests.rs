@@ -8,7 +8,7 @@ use serde_json::json;
 use super::RouteError;
 use crate::driver::test_support::Bench;
 use crate::runtime::Exit;
-use crate::runtime::fake::{Greeting, OnCall, OnStart};
+use crate::runtime::fake::{Attachments, Greeting, OnCall, OnStart};
 
 /// Longer than any call of these tests takes.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +44,19 @@ async fn nothing_goes_to_a_replica_that_is_not_ready_unless_it_is_named() {
     let id = bench.only("demo").id;
     assert!(list(&bench, Some(id.as_str())).await.is_ok());
     assert!(matches!(list(&bench, Some("zzzzzz")).await, Err(RouteError::UnknownInstance { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_its_engine_is_frozen_one_that_is_named_is_refused_at_once_with_the_words_of_why() {
+    let bench = Bench::boot().await;
+    bench.apply_image("demo", json!({})).await;
+    bench.until_ready("demo", 1).await;
+    bench.runtime.go_away("no answer to a ping", Attachments::Hang);
+    bench.until_some("demo", |i| i.sight_lost().is_some()).await;
+    let (id, before) = (bench.only("demo").id, bench.now());
+    let words = list(&bench, Some(id.as_str())).await.unwrap_err().to_string();
+    let expected = format!("whether instance {id} of server demo runs nobody knows now: no answer to a ping");
+    assert_eq!((words, bench.now()), (expected, before));
 }
 
 #[tokio::test(start_paused = true)]

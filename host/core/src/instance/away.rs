@@ -25,7 +25,11 @@ impl Instance {
         match &mut self.phase {
             Phase::Starting => {}
             Phase::Failed(failed) => failed.retry_at = schedule.cut(failed.retry_at, now),
-            Phase::Stopping(stopping) => stopping.retry_at = now,
+            Phase::Stopping(stopping) => {
+                stopping.retry_at = now;
+                // Where it is has to be known until it is proved gone.
+                self.left_running |= survival == Survival::MayLive;
+            }
             Phase::Running(_) => {
                 self.events.push(EventDraft::normal("Interrupted", "mcpd was restarted"), now);
                 match survival {

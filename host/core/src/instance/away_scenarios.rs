@@ -63,6 +63,15 @@ fn rule_5_8_a_second_end_of_mcpd_and_an_engine_that_is_away_do_not_make_it_forge
 }
 
 #[test]
+fn rule_5_3_one_to_be_stopped_that_may_run_still_is_remembered_until_it_is_proved_gone() {
+    let stopping = || ready(fresh()).stopping(AfterStop::Remove, "deleted", at(5));
+    assert!(interrupted(interrupted(stopping())).left_running);
+    assert!(!stopping().interrupted(Survival::Ends, &Schedule::default(), at(9)).left_running);
+    let again = ready(fresh()).stopping(AfterStop::Again("refused".to_owned()), "refused", at(5));
+    assert!(!interrupted(again).gone(moment(at(10))).unwrap().left_running);
+}
+
+#[test]
 fn rule_4_7_a_runtime_that_does_not_answer_is_a_failed_attempt_in_its_own_words() {
     let words = "the container engine does not answer: connection refused";
     let instance = fresh().runtime_unreachable(words.to_owned(), moment(at(5)));

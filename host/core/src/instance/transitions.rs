@@ -147,10 +147,18 @@ impl Instance {
 
     /// The connection broke or could not be opened, while the instance runs.
     pub fn disconnected(mut self, error: String, now: Timestamp) -> Self {
-        if let Phase::Running(running) = &mut self.phase {
-            let error = bounded(error);
+        let error = bounded(error);
+        if self.running().is_some() {
             self.events.push(EventDraft::warning("ConnectionFailed", error.clone()), now);
-            running.link = Link::Broken { since: now, error };
+        }
+        self.cut_off(error, now)
+    }
+
+    /// The same, where it may be the end of the instance too: the event is left to what turns out, so that an
+    /// ordinary exit is told once.
+    pub fn cut_off(mut self, error: String, now: Timestamp) -> Self {
+        if let Phase::Running(running) = &mut self.phase {
+            running.link = Link::Broken { since: now, error: bounded(error) };
         }
         self.settle(now)
     }

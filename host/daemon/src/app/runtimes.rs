@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, RuntimeKind};
 use crate::data_dir::DataDir;
-use crate::runtime::auto::{AutoConfig, AutoRuntime, PackagePlace, Packages};
+use crate::runtime::auto::{AutoConfig, AutoRuntime, Engineless, PackagePlace, Packages};
 use crate::runtime::docker::{DockerConfig, DockerRuntime, Endpoint};
 use crate::runtime::process::{GUARDIANS_END, Grace, ProcessConfig, ProcessRuntime};
 use crate::runtime::{self, Events, Limits, RunNumbers, Runtime};
@@ -40,14 +40,29 @@ impl Given<'_> {
         let (events, numbers) = (runtime::events(), RunNumbers::default());
         let process: Arc<dyn Runtime> = Arc::new(self.process(events.clone(), numbers.clone())?);
         let Some(endpoint) = self.endpoint()? else {
-            return Ok(Runtimes { runtime: process, docker: None, packages: Packages::ON_HOST });
+            let (docker, packages) = (Arc::new(Engineless(events.clone())), Packages::ON_HOST);
+            return Ok(Runtimes {
+                runtime: self.auto(process, docker, events, packages),
+                docker: None,
+                packages,
+            });
         };
         let socket = endpoint.path().to_owned();
         let docker: Arc<dyn Runtime> = Arc::new(self.docker(endpoint, events.clone(), numbers));
         let packages = packages(&self.config.runtime);
-        let config =
-            AutoConfig { process, docker: Arc::clone(&docker), events, packages, clock: self.clock.clone() };
-        Ok(Runtimes { runtime: Arc::new(AutoRuntime::new(config)), docker: Some((docker, socket)), packages })
+        let runtime = self.auto(process, Arc::clone(&docker), events, packages);
+        Ok(Runtimes { runtime, docker: Some((docker, socket)), packages })
+    }
+
+    fn auto(
+        &self,
+        process: Arc<dyn Runtime>,
+        docker: Arc<dyn Runtime>,
+        events: Events,
+        packages: Packages,
+    ) -> Arc<dyn Runtime> {
+        let clock = self.clock.clone();
+        Arc::new(AutoRuntime::new(AutoConfig { process, docker, events, packages, clock }))
     }
 
     /// Where the engine is, if there may be one. What the environment says of it is for many programs, and mcpd may

@@ -151,7 +151,7 @@ impl Default for DockerRuntime {
 pub struct Reconcile {
     /// The longest time between two passes over a server (behaviour 5.1).
     pub scan: Duration,
-    /// How many start attempts run at once.
+    /// How many start attempts run at once; one that pulls an image is not among them.
     pub parallel_starts: u32,
 }
 

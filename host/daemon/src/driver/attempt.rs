@@ -1,11 +1,12 @@
 //! A start attempt: take over what runs, else resolve env → start → connect. It succeeds or fails as a whole
 //! (behaviour 1, 3.2, 5.8).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mcpd_core::env::{Env, EnvError};
 use mcpd_core::instance::{AttemptReason, Instance, Moment, Phase};
 use mcpd_core::server::Revision;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::adopt::{self, Found};
@@ -27,9 +28,10 @@ pub(super) async fn attempt(
     let place = tokio::select! {
         biased;
         () = cancel.cancelled() => return,
-        place = context.starts.acquire() => place,
+        place = Arc::clone(&context.starts).acquire_owned() => place,
     };
-    let Ok(_place) = place else { return };
+    let Ok(place) = place else { return };
+    let place = Arc::new(Mutex::new(Some(place)));
     // The intent stands on disk before anything runs: a new mcpd then knows where to look.
     if !context.change_safely(&cell, while_starting_or_failed(revision)).await {
         let words = "the store does not answer, so nothing was started".to_owned();
@@ -47,7 +49,7 @@ pub(super) async fn attempt(
     };
     let begun = match found {
         Ok(Found::Running(adopted)) => Some(Begun::adopted(*adopted)),
-        Ok(Found::Nothing) => begin_anew(&context, &cell, &desired, &vigil, &cancel).await,
+        Ok(Found::Nothing) => begin_anew(&context, &cell, &desired, &vigil, &cancel, &place).await,
         Err(fault) => {
             fail(&context, &cell, &vigil, fault).await;
             None
@@ -57,6 +59,9 @@ pub(super) async fn attempt(
         run::begin(&context, &cell, &desired, begun).await;
     }
 }
+
+/// One of the places for attempts, until the attempt ends or gives it back.
+type Place = Arc<Mutex<Option<OwnedSemaphorePermit>>>;
 
 /// Why an attempt failed: a runtime that is away is told from one that refuses.
 pub(super) struct Fault {
@@ -81,6 +86,7 @@ async fn begin_anew(
     desired: &Desired,
     vigil: &Vigil,
     cancel: &CancellationToken,
+    place: &Place,
 ) -> Option<Begun> {
     let started = tokio::select! {
         biased;
@@ -91,7 +97,7 @@ async fn begin_anew(
             }
             return None;
         }
-        started = resolve_and_start(context, cell, desired, vigil) => started,
+        started = resolve_and_start(context, cell, desired, vigil, place) => started,
     };
     started.map(|(started, env)| Begun::started(*started, env.redactor))
 }
@@ -101,6 +107,7 @@ async fn resolve_and_start(
     cell: &Arc<Cell>,
     desired: &Desired,
     vigil: &Vigil,
+    place: &Place,
 ) -> Option<(Box<Started>, Env)> {
     let resolved = match context.secrets.resolve(&desired.env).await {
         Ok(resolved) => resolved,
@@ -115,7 +122,7 @@ async fn resolve_and_start(
         instance.revision.secrets = Some(resolved.fingerprint.clone());
         if_starting(instance, moment, |i, m| i.secrets_resolved(m.now))
     });
-    match start(context, cell, desired, &resolved.env).await {
+    match start(context, cell, desired, &resolved.env, place).await {
         Ok(started) => Some((Box::new(started), resolved.env)),
         Err(Fault { reason, words }) => {
             let words = resolved.env.redactor.mask_owned(words);
@@ -148,6 +155,7 @@ async fn start(
     cell: &Arc<Cell>,
     desired: &Desired,
     env: &Env,
+    place: &Place,
 ) -> Result<Started, Fault> {
     let failed = |words| Fault { reason: AttemptReason::StartFailed, words };
     let refused = refusals(&desired.manifest.volumes, &context.withheld).await;
@@ -155,15 +163,21 @@ async fn start(
         return Err(failed(words));
     }
     let revision = cell.read(|instance| instance.revision.clone());
-    let request =
-        launch::start_request(cell, desired, revision, env, progress(context, cell)).map_err(failed)?;
+    let request = launch::start_request(cell, desired, revision, env, progress(context, cell, place))
+        .map_err(failed)?;
     context.runtime.start(request).await.map_err(|error| Fault::of(&error))
 }
 
-/// What takes long is told in the events of the instance, and so to who watches.
-fn progress(context: &Arc<Context>, cell: &Arc<Cell>) -> Progress {
+/// What takes long is told in the events of the instance, and so to who watches; and nobody waits for it: a pull has
+/// no end that mcpd could set, and the runtime itself bounds how many there are.
+fn progress(context: &Arc<Context>, cell: &Arc<Cell>, place: &Place) -> Progress {
     let (context, cell) = (Arc::clone(context), Arc::clone(cell));
+    // Who is told may be kept for longer than the attempt takes.
+    let place = Arc::downgrade(place);
     Progress(Arc::new(move |told| {
+        if let Some(place) = place.upgrade() {
+            place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
         context.change(&cell, |instance, moment| match &told {
             StartProgress::Pulling { image, done_bytes, total_bytes } => {
                 instance.pulling(image, *done_bytes, *total_bytes, moment.now)

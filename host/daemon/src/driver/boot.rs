@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mcpd_core::instance::Survival;
+use mcpd_core::instance::{Instance, Link, Running, Survival};
 
 use super::Context;
 use crate::metrics::RestartCause;
@@ -38,14 +38,21 @@ fn survival(row: &InstanceRow) -> Survival {
     if row.container_id.is_some() { Survival::MayLive } else { Survival::Ends }
 }
 
+/// Of what was not taken over yet when mcpd ended again it is not written down; as a rule it had.
+fn has_answered(instance: &Instance) -> bool {
+    let has = |running: &Running| running.was_ready || matches!(running.link, Link::Open { .. });
+    instance.running().is_none_or(has)
+}
+
 async fn take_over(context: &Context, row: InstanceRow) -> anyhow::Result<()> {
     let (now, survival) = (context.clock.now(), survival(&row));
     let InstanceRow { instance, handle, container_id, .. } = row;
     if instance.running().is_some() && survival == Survival::Ends {
         context.metrics.restarted(&instance.server, RestartCause::Interrupted);
     }
+    let left = Left { handle, container_id, has_answered: has_answered(&instance) };
     let instance = instance.interrupted(survival, &context.settings.schedule, now);
-    let cell = Cell::left_behind(instance, now, Left { handle, container_id });
+    let cell = Cell::left_behind(instance, now, left);
     let checks = context.store.list_checks(&cell.id).await.context("cannot read checks from the store")?;
     for check in checks.into_iter().rev() {
         cell.push_check(Arc::new(check));

@@ -46,8 +46,9 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// Ends them.
     pub end: CancellationToken,
-    /// Attempts that may be under way at once, so that a fleet does not start as one.
-    pub starts: Semaphore,
+    /// Attempts that may be under way at once, so that a fleet does not start as one. One that pulls an image gives
+    /// its place back: a slow registry keeps nothing else from being started or taken over.
+    pub starts: Arc<Semaphore>,
     /// What no container is given.
     pub withheld: Arc<[Withheld]>,
 }

@@ -25,7 +25,8 @@ pub(super) fn apply(context: &Context, cell: &Arc<Cell>, run: u64) {
         return;
     }
     let Some((exit, stderr_tail)) = cell.take_exit(run) else { return };
-    let is_refusal = is_by_itself(exit) && cell.find_greeting() == Some(Greeting::Again);
+    let is_refusal =
+        is_by_itself(exit) && cell.find_greeting() == Some(Greeting::Again) && cell.spend_fresh_start();
     cell.end_run(run);
     context.checks.forget(&cell.id);
     if is_refusal {

@@ -5,19 +5,21 @@
 //!     ▲           │                   └──── a container ─► attached anew (reattach.rs)
 //!     └───────────┼───────────────────────────────────────────┘
 //!                 └─► refused ── the first time ─► a failed attempt
-//!                             └─ a second time ──► started again at once
+//!                             └─ a second time ──► started again at once, once until it is Ready again
 //! ```
+//!
+//! What then becomes of the run is in `parting.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpd_core::instance::{AfterStop, AttemptError, AttemptReason, Exit};
+use jiff::Timestamp;
 use mcpd_core::secret::Redactor;
 use mcpd_mcp::{CloseReason, ConnectError, ConnectOptions, Connection, ID_START_MAX, known_version};
 use tokio_util::sync::CancellationToken;
 
+use super::Context;
 use super::reattach::{Attached, Backoff};
-use super::{Context, exits};
 use crate::runtime::Streams;
 use crate::state::{Cell, Desired, Greeting};
 
@@ -29,15 +31,15 @@ const FIRST_HANDSHAKE_TIMEOUT: Duration = Duration::from_hours(1);
 /// that cannot be greeted a second time is started again all the sooner.
 const SECOND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A server whose stdout ended has as a rule exited, and its exit says more: it is waited for this long.
-const EXIT_GRACE: Duration = Duration::from_secs(1);
-
-/// Attachments in a row that end before the server has answered on them. A container that runs and ends one
-/// after the other has closed its stdout for good; with the backoff between them that takes half a minute.
-const ATTACHMENTS_MAX: u32 = 10;
+/// Attachments in a row that end before the server has answered on them, while its engine is well. Who cannot be
+/// attached to so often never will be; with the backoff between them that takes half a minute.
+pub(super) const ATTACHMENTS_MAX: u32 = 10;
 
 /// Kept of what a server says against one way of the handshake: there are two, and both fit into an event.
 const WORDS_BYTES_MAX: usize = 2048;
+
+/// What is said of a container whose streams ended.
+const DETACHED: &str = "the attachment to its container ended";
 
 /// What is said of a container that listens on a port.
 const NO_HTTP: &str = "this version of mcpd has no HTTP transport";
@@ -46,6 +48,8 @@ const NO_HTTP: &str = "this version of mcpd has no HTTP transport";
 enum End {
     /// Its streams ended: a process has exited (behaviour 7.2), a container may run on.
     Closed(CloseReason),
+    /// The same, or silence, while its engine was in trouble: that says nothing of the server. In whose words.
+    Doubtful(String),
     /// It could not be spoken to; in whose words.
     Refused(String),
 }
@@ -61,41 +65,46 @@ pub(super) struct Line {
 }
 
 /// Stays with the connection of a run until it ends, and sees to the end of the run.
-pub(super) async fn follow(line: Line, streams: Streams, greeting: Greeting) {
+pub(super) async fn follow(line: Line, streams: Streams) {
     let end = line.context.end.clone();
     tokio::select! {
         biased;
         () = end.cancelled() => {}
-        () = line.hold(streams, greeting) => {}
+        () = line.hold(streams) => {}
     }
 }
 
 impl Line {
-    async fn hold(&self, mut streams: Streams, mut greeting: Greeting) {
-        let mut backoff = Backoff::default();
+    async fn hold(&self, mut streams: Streams) {
+        let (mut backoff, mut in_vain) = (Backoff::default(), 0);
         loop {
             if matches!(streams, Streams::Http { .. }) {
                 return self.disconnected(NO_HTTP.to_owned());
             }
+            let greeting = self.cell.next_greeting(self.run);
             let (end, held) = self.converse(streams, greeting).await;
             if !self.is_running() {
                 return;
             }
             if held.is_some() {
-                backoff = Backoff::default();
+                (backoff, in_vain) = (Backoff::default(), 0);
             }
-            let reason = match end {
+            let words = match end {
                 End::Refused(words) => return self.refused(greeting, words),
                 End::Closed(reason) if !self.cell.is_contained() => return self.finish(reason, held).await,
-                End::Closed(reason) => reason,
+                End::Closed(reason) => {
+                    in_vain += u32::from(held.is_none());
+                    detached(&reason)
+                }
+                End::Doubtful(words) => format!("{DETACHED}: {words}"),
             };
-            self.disconnected(detached(&reason));
-            if backoff.tries() >= ATTACHMENTS_MAX {
-                return self.end_run(&reason).await;
+            self.cut_off(words.clone());
+            if in_vain >= ATTACHMENTS_MAX {
+                return self.end_unattachable(&words).await;
             }
-            match self.reattach(&mut backoff).await {
-                Attached::Anew(attached) => (streams, greeting) = (attached, Greeting::Again),
-                Attached::Over => return self.end_unattached().await,
+            match self.reattach(&mut backoff, words.clone()).await {
+                Attached::Anew(attached) => streams = attached,
+                Attached::Over => return self.end_unattached(words).await,
                 Attached::HungUp => return,
             }
         }
@@ -109,21 +118,24 @@ impl Line {
                 self.connected(&connection);
                 (End::Closed(connection.closed().await), Some(connection))
             }
-            Err(ConnectError::Lost { reason, .. }) => (End::Closed(reason), None),
-            Err(error) => {
-                // An engine that passes nothing on makes any server silent.
-                let silent = matches!(error, ConnectError::Silent { .. }) && greeting == Greeting::Again;
-                let doubt =
-                    if silent { self.context.runtime.doubt(&self.cell.id, since).await } else { None };
-                match doubt {
-                    Some(words) => (End::Closed(CloseReason::StdoutBroken(words)), None),
-                    None => (End::Refused(refusal(error, &self.cell.redactor())), None),
-                }
-            }
+            Err(error) => (self.not_opened(error, since).await, None),
         };
         self.cell.set_connection(self.run, None);
         self.context.checks.disconnected(&self.cell.id);
         ended
+    }
+
+    async fn not_opened(&self, error: ConnectError, since: Timestamp) -> End {
+        // An engine in trouble ends attachments, or passes nothing on, which makes any server silent.
+        let may_be_engine = matches!(error, ConnectError::Lost { .. } | ConnectError::Silent { .. })
+            && self.cell.is_contained()
+            && self.is_running();
+        let doubt = if may_be_engine { self.context.runtime.doubt(&self.cell.id, since).await } else { None };
+        match (error, doubt) {
+            (_, Some(words)) => End::Doubtful(words),
+            (ConnectError::Lost { reason, .. }, None) => End::Closed(reason),
+            (error, None) => End::Refused(refusal(error, &self.cell.redactor())),
+        }
     }
 
     /// Opens a connection. With `hang_up` the streams are closed, however far the handshake is.
@@ -167,89 +179,6 @@ impl Line {
         self.context.ring(self.cell.server.as_str());
     }
 
-    pub(super) fn disconnected(&self, words: String) {
-        self.context.change(&self.cell, |instance, moment| instance.disconnected(words, moment.now));
-    }
-
-    fn refused(&self, greeting: Greeting, words: String) {
-        self.disconnected(words.clone());
-        let reason = AttemptReason::StartFailed;
-        self.give_up(match greeting {
-            Greeting::First => AfterStop::Fail(AttemptError { reason, message: words }),
-            Greeting::Again => AfterStop::Again(format!("it took no second handshake: {words}")),
-        });
-    }
-
-    /// A process that cannot be spoken to any more is ended: a failed attempt with the words of why.
-    ///
-    /// What is left of the connection is held meanwhile: to close stdin now would make a server that only closed
-    /// its stdout exit, and its exit would hide what it did.
-    async fn finish(&self, reason: CloseReason, held: Option<Connection>) {
-        self.disconnected(reason.to_string());
-        // Told to stop meanwhile, it is not kept waiting for the end of its stdin.
-        self.wait_for_end().await;
-        if let Some(connection) = held {
-            connection.close();
-        }
-        if self.is_running() {
-            self.end_run(&reason).await;
-        }
-    }
-
-    /// It has closed a stream and is still there: it is ended, and its end told as what it was.
-    async fn end_run(&self, reason: &CloseReason) {
-        let exit = match reason {
-            CloseReason::StdinBroken(_) => Exit::ClosedStdin,
-            _ => Exit::ClosedStdout,
-        };
-        self.cell.note_exit(self.run, exit, String::new());
-        // Its end takes effect as any other, with the runtime's event and what stderr said.
-        self.stop(exit).await;
-    }
-
-    /// The runtime has no way to it any more: its end has been told as a rule, or is brought about.
-    async fn end_unattached(&self) {
-        self.wait_for_end().await;
-        if self.is_running() && self.stop(Exit::Vanished).await {
-            self.wait_for_end().await;
-            self.cell.note_exit(self.run, Exit::Vanished, String::new());
-            exits::apply(&self.context, &self.cell, self.run);
-        }
-    }
-
-    /// Whether it could be ended; where not, the driver tries again.
-    async fn stop(&self, exit: Exit) -> bool {
-        let stopped = self.context.runtime.stop(&self.cell.id).await;
-        if let Err(error) = &stopped {
-            tracing::error!(instance = %self.cell.id, server = %self.cell.server, %error, "instance not ended");
-            let reason = AttemptReason::Exited;
-            self.give_up(AfterStop::Fail(AttemptError { reason, message: exit.to_string() }));
-        }
-        stopped.is_ok()
-    }
-
-    /// The driver stops it, and tries again when that fails.
-    fn give_up(&self, then: AfterStop) {
-        let why = match &then {
-            AfterStop::Fail(error) => error.message.clone(),
-            AfterStop::Again(words) => words.clone(),
-            AfterStop::Remove => String::new(),
-        };
-        self.context.change_urgently(&self.cell, |instance, moment| {
-            if instance.running().is_none() {
-                return instance;
-            }
-            instance.stopping(then, &why, moment.now)
-        });
-        self.context.ring(self.cell.server.as_str());
-    }
-
-    /// Waits a moment for word of its end.
-    async fn wait_for_end(&self) {
-        // Without such word its end is brought about.
-        let _ = tokio::time::timeout(EXIT_GRACE, self.hang_up.cancelled()).await;
-    }
-
     pub(super) fn is_running(&self) -> bool {
         self.cell.is_run(self.run) && self.cell.read(|instance| instance.running().is_some())
     }
@@ -257,10 +186,9 @@ impl Line {
 
 /// The end of an attachment says nothing of the server behind it.
 fn detached(reason: &CloseReason) -> String {
-    let words = "the attachment to its container ended";
     match reason {
-        CloseReason::StdoutBroken(why) | CloseReason::StdinBroken(why) => format!("{words}: {why}"),
-        _ => words.to_owned(),
+        CloseReason::StdoutBroken(why) | CloseReason::StdinBroken(why) => format!("{DETACHED}: {why}"),
+        _ => DETACHED.to_owned(),
     }
 }
 

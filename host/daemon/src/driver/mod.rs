@@ -3,8 +3,8 @@
 //! ```text
 //!  bell | runtime event | nextRetryAt | scan ─► observe ─► decide ─► execute ─► write down ─► publish
 //!                                      (server.rs)   (mcpd-core)   (attempt.rs, stop.rs, link.rs)
-//!  attempt: adopt what runs, else resolve secrets and start ─► run ─► link ─► ended ─► reattach
-//!  (attempt.rs)  (adopt.rs)                                 (run.rs) (link.rs)       (reattach.rs)
+//!  attempt: adopt what runs, else resolve secrets and start ─► run ─► link ─► ended ─► over, or reattach
+//!  (attempt.rs)  (adopt.rs)                                 (run.rs) (link.rs) (parting.rs, reattach.rs)
 //!  runtime: exited | away | back | scan ─► exits.rs, sight.rs, orphans.rs   (watch.rs)
 //! ```
 //!
@@ -21,6 +21,7 @@ mod fleet;
 mod launch;
 mod link;
 mod orphans;
+mod parting;
 mod reattach;
 mod run;
 #[cfg(test)]

@@ -29,11 +29,6 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// How many there were since the server answered last.
-    pub(super) fn tries(&self) -> u32 {
-        self.tries
-    }
-
     fn next(&mut self) -> Duration {
         let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(self.tries));
         self.tries = self.tries.saturating_add(1);
@@ -43,24 +38,40 @@ impl Backoff {
 
 impl Line {
     /// Tries until the runtime gives new streams, or the run is over. While the engine is away nobody is asked:
-    /// the next try is made when it is back.
-    pub(super) async fn reattach(&self, backoff: &mut Backoff) -> Attached {
+    /// the next try is made when it is back. That the connection is gone, in `words`, is told once it is known not
+    /// to be an exit, or cannot be known.
+    pub(super) async fn reattach(&self, backoff: &mut Backoff, words: String) -> Attached {
         let trying = async {
-            let mut wait = backoff.next();
-            loop {
+            let (mut wait, mut untold) = (backoff.next(), Some(words));
+            tokio::time::sleep(wait).await;
+            if sight::is_lost(&self.cell) {
+                self.tell(untold.take());
                 self.pause(wait).await;
-                if !self.is_running() {
-                    return Attached::HungUp;
-                }
+            }
+            while self.is_running() {
                 match self.context.runtime.reattach(&self.cell.id, self.run).await {
-                    Ok(Some(streams)) => return Attached::Anew(streams),
+                    Ok(Some(streams)) => {
+                        self.tell(untold.take());
+                        return Attached::Anew(streams);
+                    }
                     Ok(None) => return Attached::Over,
-                    Err(error) => self.disconnected(format!("cannot attach to its container anew: {error}")),
+                    Err(error) => {
+                        self.tell(untold.take());
+                        self.disconnected(format!("cannot attach to its container anew: {error}"));
+                    }
                 }
                 wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+                self.pause(wait).await;
             }
+            Attached::HungUp
         };
         self.hang_up.run_until_cancelled(trying).await.unwrap_or(Attached::HungUp)
+    }
+
+    fn tell(&self, words: Option<String>) {
+        if let Some(words) = words {
+            self.disconnected(words);
+        }
     }
 
     async fn pause(&self, wait: Duration) {
@@ -83,6 +94,5 @@ mod tests {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..8).map(|_| backoff.next().as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        assert_eq!(backoff.tries(), 8);
     }
 }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::if_starting;
 use super::link::Line;
 use super::{Context, exits, link, orphans, sight};
-use crate::runtime::{Adopted, Started};
-use crate::state::{Cell, Desired, Greeting, Run};
+use crate::runtime::{Adopted, Started, Streams};
+use crate::state::{Cell, Desired, Run};
 
 /// A run that the runtime reports as running.
 pub(super) struct Begun {
@@ -51,14 +51,14 @@ pub(super) async fn begin(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Ar
     }
     let Begun { started, redactor, origin } = begun;
     let (run, hang_up) = (started.run, CancellationToken::new());
-    let streams = set_run(cell, started, redactor, hang_up.clone());
-    let greeting = match &origin {
-        Origin::Started => Greeting::First,
-        Origin::Adopted { .. } => Greeting::Again,
+    let has_answered = match &origin {
+        Origin::Started => {
+            context.metrics.attempt(&cell.server, Ok(()));
+            false
+        }
+        Origin::Adopted { .. } => cell.has_left_answering(),
     };
-    if greeting == Greeting::First {
-        context.metrics.attempt(&cell.server, Ok(()));
-    }
+    let streams = set_run(cell, started, redactor, hang_up.clone(), has_answered);
     context
         .change_safely(cell, |instance, moment| if_starting(instance, moment, |i, m| origin.tell(i, m)))
         .await;
@@ -68,7 +68,7 @@ pub(super) async fn begin(context: &Arc<Context>, cell: &Arc<Cell>, desired: &Ar
     sight::compare(context, cell);
     let (cell, desired) = (Arc::clone(cell), Arc::clone(desired));
     let line = Line { context: Arc::clone(context), cell, desired, run, hang_up };
-    context.tasks.spawn(link::follow(line, streams, greeting));
+    context.tasks.spawn(link::follow(line, streams));
 }
 
 impl Origin {
@@ -85,7 +85,8 @@ fn set_run(
     started: Started,
     redactor: Redactor,
     hang_up: CancellationToken,
-) -> crate::runtime::Streams {
+    has_answered: bool,
+) -> Streams {
     let Started { run, handle, pid, container, streams } = started;
     cell.set_run(Run {
         number: run,
@@ -98,6 +99,7 @@ fn set_run(
         connection: None,
         hang_up,
         greeting: None,
+        has_answered,
     });
     streams
 }

@@ -292,7 +292,7 @@ fn context(
         settings: settings(),
         tasks: TaskTracker::new(),
         end: end.child_token(),
-        starts: Semaphore::new(4),
+        starts: Arc::new(Semaphore::new(4)),
         withheld: Arc::new([Withheld { path: "/none/mcpd".into(), what: "the data", harm: "read it" }]),
     }
 }

@@ -122,7 +122,7 @@ impl From<NotWritten> for Refusal {
 impl From<RouteError> for Refusal {
     fn from(error: RouteError) -> Self {
         let code = match &error {
-            RouteError::NoneReady { .. } => Code::NotReady,
+            RouteError::NoneReady { .. } | RouteError::NotKnown { .. } => Code::NotReady,
             RouteError::UnknownInstance { .. } => Code::InstanceNotFound,
             RouteError::NotConnected { status: "RUNNING", .. } => Code::NotConnected,
             RouteError::NotConnected { .. } => Code::InstanceNotRunning,

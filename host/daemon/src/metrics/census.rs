@@ -1,16 +1,21 @@
 //! Gauges that are looked up when somebody asks.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mcpd_core::name::ServerName;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::gauge;
 use super::labels::Word;
-use super::series::Series;
+use super::series::{Series, locked};
 use crate::runtime::{EngineState, Sight};
 
 /// What there is at this moment.
@@ -20,8 +25,8 @@ pub struct Census {
     pub servers: BTreeSet<ServerName>,
     /// Every instance.
     pub instances: Vec<CensusEntry>,
-    /// Processes and containers that mcpd owns.
-    pub owned_things: usize,
+    /// Processes and containers that mcpd owns, where they could be counted.
+    pub owned_things: Option<usize>,
     /// Processes and containers that it wants; the two are equal when all is well.
     pub wanted_things: usize,
     /// Each engine behind the runtime, as it was seen last.
@@ -46,13 +51,25 @@ const STATUSES: [&str; 4] = ["STARTING", "RUNNING", "STOPPING", "ERROR"];
 
 type Seconds = Gauge<f64, AtomicU64>;
 
+/// A gauge that is left out where its value is not known.
+#[derive(Clone, Debug, Default)]
+struct OwnedThings(Arc<Mutex<Option<usize>>>);
+
+impl Collector for OwnedThings {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let Some(owned) = *locked(&self.0) else { return Ok(()) };
+        let help = "Processes and containers that mcpd owns";
+        encoder.encode_descriptor("owned_things", help, None, MetricType::Gauge)?.encode_gauge(&count(owned))
+    }
+}
+
 /// The gauges that a census sets.
 #[derive(Debug)]
 pub(super) struct CensusGauges {
     ready: Series<1, Gauge>,
     instances: Series<2, Gauge>,
     verdict_age: Series<1, Seconds>,
-    owned: Gauge,
+    owned: OwnedThings,
     wanted: Gauge,
     runtime_up: Series<1, Gauge>,
 }
@@ -60,11 +77,13 @@ pub(super) struct CensusGauges {
 impl CensusGauges {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let age = "Seconds since the last conclusive check, of the instance where it is longest ago";
+        let owned = OwnedThings::default();
+        registry.register_collector(Box::new(owned.clone()));
         Self {
             ready: Series::register(registry, "instance_ready", "Instances that are Ready"),
             instances: Series::register(registry, "instances", "Instances by status"),
             verdict_age: Series::register(registry, "check_verdict_age_seconds", age),
-            owned: gauge(registry, "owned_things", "Processes and containers that mcpd owns"),
+            owned,
             wanted: gauge(registry, "wanted_things", "Processes and containers that mcpd wants"),
             runtime_up: Series::register(registry, "runtime_up", "Whether the engine of a runtime answers"),
         }
@@ -85,7 +104,7 @@ impl CensusGauges {
         for engine in &census.engines {
             self.show(engine);
         }
-        self.owned.set(count(census.owned_things));
+        *locked(&self.owned.0) = census.owned_things;
         self.wanted.set(count(census.wanted_things));
     }
 

@@ -65,7 +65,7 @@ fn every_name_of_the_interface_is_there() {
     let engine = |kind, sight| EngineState { kind, sight, since: Timestamp::UNIX_EPOCH };
     let census = Census {
         instances: vec![instance, older],
-        owned_things: 2,
+        owned_things: Some(2),
         wanted_things: 3,
         engines: vec![
             engine(RuntimeKind::Process, Sight::Seen(String::new())),
@@ -169,6 +169,7 @@ fn a_gauge_of_the_census_is_never_stale() {
     let empty = metrics.encode(&census(&["demo"])).unwrap();
     assert!(empty.contains(r#"{server="demo",status="ERROR"} 0"#), "{empty}");
     assert!(!empty.contains("mcpd_check_verdict_age_seconds{"));
+    assert!(!empty.contains("mcpd_owned_things "), "nobody counted them");
 }
 
 #[test]

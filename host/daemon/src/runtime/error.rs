@@ -101,12 +101,12 @@ pub enum RuntimeError {
     },
     /// The configuration leaves no container engine to mcpd.
     #[error(
-        "cannot run image {image}: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none \
+        "cannot {doing}: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none \
          of this machine)"
     )]
     NoEngine {
-        /// The image.
-        image: String,
+        /// What was being done, with the name of the thing.
+        doing: String,
     },
     /// The configuration wants packages in containers, and names no image to run them in.
     #[error("cannot run package {package}: runtime.kind is docker, and {key} names no image to run it in")]

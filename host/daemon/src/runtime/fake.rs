@@ -141,6 +141,8 @@ struct State {
     missed: Vec<(InstanceId, u64, Exit)>,
     away: Option<String>,
     is_frozen: bool,
+    /// Why nothing true can be said, though the engine answers.
+    trouble: Option<String>,
     is_watched: bool,
     list_takes: Duration,
 }
@@ -184,6 +186,7 @@ impl FakeRuntime {
             missed: Vec::new(),
             away: None,
             is_frozen: false,
+            trouble: None,
             is_watched: true,
             list_takes: Duration::ZERO,
         };

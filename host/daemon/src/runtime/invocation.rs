@@ -22,7 +22,9 @@ impl Invocation {
             }
             Launch::NodePackage { package, bin } => ("npx".to_owned(), npx(package, bin.as_deref())),
             Launch::PythonPackage { package, bin } => ("uvx".to_owned(), uvx(package, bin.as_deref())),
-            Launch::Image { image, .. } => return Err(RuntimeError::NoEngine { image: image.clone() }),
+            Launch::Image { image, .. } => {
+                return Err(RuntimeError::NoEngine { doing: format!("run image {image}") });
+            }
         };
         all.extend_from_slice(args);
         Ok(Self { program, args: all })

@@ -51,8 +51,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// Ends what an earlier mcpd left behind and cannot be taken over, and forgets what belongs to no instance
     /// in `known`.
     ///
-    /// Called once, before anything is started; after it, what is there is what is wanted. An engine that does
-    /// not answer is no failure here: [`Self::list`] tells what it holds once it is back.
+    /// Called once, before anything is started. What can be taken over stays, wanted or not: [`Self::list`] tells
+    /// of it. An engine that does not answer is no failure here.
     async fn sweep(&self, known: Vec<Known>) -> Result<SweepReport, RuntimeError>;
 
     /// Takes over what an earlier mcpd, or a start that nobody waited for, left of the instance (behaviour 5.8).
@@ -60,6 +60,14 @@ pub trait Runtime: Send + Sync + 'static {
     /// What runs is attached to anew. What has ended is removed, and told. Nothing is ever started by it.
     async fn adopt(&self, _instance: &InstanceId) -> Result<Adoption, RuntimeError> {
         Ok(Adoption::Nothing)
+    }
+
+    /// Whether this start can be asked for now; nothing is begun by it.
+    ///
+    /// Where it fails nothing of the start is there. Where [`Self::start`] fails for want of an engine that may not
+    /// be so: the engine may have gone in the middle of it.
+    async fn reach(&self, _request: &StartRequest) -> Result<(), RuntimeError> {
+        Ok(())
     }
 
     /// Starts an instance, and returns once the runtime reports it as running.
@@ -82,6 +90,9 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Stops an instance and forgets all that was kept for it: its folder, its logs.
     async fn remove(&self, instance: &InstanceId) -> Result<(), RuntimeError>;
+
+    /// Forgets all that was kept for an instance that is proved gone; asks nobody.
+    fn forget(&self, _instance: &InstanceId) {}
 
     /// mcpd ends: what can outlive it stays and is adopted by the next one, the rest is stopped
     /// (behaviour 5.7).

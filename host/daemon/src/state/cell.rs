@@ -48,6 +48,8 @@ pub struct Left {
     pub handle: Option<String>,
     /// Id of the container.
     pub container_id: Option<String>,
+    /// Whether its server had answered a greeting.
+    pub has_answered: bool,
 }
 
 /// An end that was noticed, perhaps before the start it belongs to was written down.
@@ -64,6 +66,8 @@ struct State {
     instance: Option<Instance>,
     version: i64,
     updated_at: Timestamp,
+    /// Whether it was started again outside its schedule since it was Ready last.
+    is_fresh_start_spent: bool,
 }
 
 /// What is live of an instance between a start and its end.
@@ -89,18 +93,31 @@ pub struct Run {
     pub hang_up: CancellationToken,
     /// How it was greeted last, where it has not answered since.
     pub greeting: Option<Greeting>,
+    /// Whether it has ever answered a greeting.
+    pub has_answered: bool,
 }
 
-/// Whether somebody has greeted a run before, perhaps an earlier mcpd.
+/// Whether the server of a run has answered a greeting before, perhaps one of an earlier mcpd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
-    /// Nobody has.
+    /// It has not; it may have a long start before it.
     First,
-    /// Somebody has, and the server may not take a second greeting.
+    /// It has, and may not take a second one.
     Again,
 }
 
+impl State {
+    fn of(instance: Instance, updated_at: Timestamp) -> Self {
+        Self { instance: Some(instance), version: 1, updated_at, is_fresh_start_spent: false }
+    }
+}
+
 impl Run {
+    /// How its server is to be greeted next.
+    pub fn next_greeting(&self) -> Greeting {
+        if self.has_answered { Greeting::Again } else { Greeting::First }
+    }
+
     /// Whether it is in a container, which lives on when mcpd, its connection or its engine does not.
     pub fn is_contained(&self) -> bool {
         self.container_id.is_some()
@@ -132,7 +149,7 @@ impl Cell {
             server: instance.server.clone(),
             check_gate: tokio::sync::Mutex::new(()),
             checks_asked: Semaphore::new(CHECKS_ASKED_MAX),
-            state: Mutex::new(State { instance: Some(instance), version: 1, updated_at }),
+            state: Mutex::new(State::of(instance, updated_at)),
             run: Mutex::default(),
             checks: Mutex::default(),
             exit: Mutex::default(),
@@ -151,7 +168,8 @@ impl Cell {
         let mut state = self.lock();
         let before = state.instance.take().expect("a transition always puts the instance back");
         let after = state.instance.insert(change(before));
-        let seen = look(after);
+        let (seen, is_ready) = (look(after), after.is_ready());
+        state.is_fresh_start_spent &= !is_ready;
         state.version += 1;
         state.updated_at = now;
         seen
@@ -165,6 +183,19 @@ impl Cell {
     /// A copy of the instance as it is.
     pub fn snapshot(&self) -> Instance {
         self.read(Clone::clone)
+    }
+
+    /// Whether it may be started again at once, outside the schedule of its attempts: once, until it is Ready again.
+    /// Otherwise a server that is never greeted twice, and whose connection breaks on each run, would be started
+    /// without end.
+    pub fn spend_fresh_start(&self) -> bool {
+        !std::mem::replace(&mut self.lock().is_fresh_start_spent, true)
+    }
+
+    /// Whether the server that an earlier mcpd left running had answered a greeting.
+    pub fn has_left_answering(&self) -> bool {
+        self.left.as_ref().is_some_and(|left| left.has_answered)
+            && self.read(|instance| instance.left_running)
     }
 
     /// How often it changed since it was loaded, and when last.
@@ -229,6 +260,7 @@ impl Cell {
     pub fn set_connection(&self, number: u64, connection: Option<Connection>) {
         if let Some(run) = self.lock_run().as_mut().filter(|run| run.number == number) {
             run.greeting = run.greeting.filter(|_| connection.is_none());
+            run.has_answered |= connection.is_some();
             run.connection = connection;
             run.close_if_hung_up();
         }
@@ -239,6 +271,12 @@ impl Cell {
         if let Some(run) = self.lock_run().as_mut().filter(|run| run.number == number) {
             run.greeting = Some(greeting);
         }
+    }
+
+    /// How the server behind the start `number` is to be greeted next.
+    pub fn next_greeting(&self, number: u64) -> Greeting {
+        let run = self.lock_run();
+        run.as_ref().filter(|run| run.number == number).map_or(Greeting::First, Run::next_greeting)
     }
 
     /// How it was greeted last, where it has not answered since.

@@ -266,6 +266,26 @@ async fn an_image_that_is_pulled_is_told_as_it_comes_and_once_it_is_here() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pull_without_end_keeps_no_process_from_starting_and_no_container_from_being_taken_over() {
+    let bench = Bench::boot().await;
+    bench.apply_image("boxed", json!({})).await;
+    bench.until_ready("boxed", 1).await;
+    let bench = bench.crash().await;
+    let pulling = StartProgress::Pulling { image: "fake:1".to_owned(), done_bytes: 0, total_bytes: 0 };
+    bench.runtime.script("slow", |script| {
+        script.pull = vec![pulling];
+        script.start = OnStart::RunsAfter(Duration::from_hours(1));
+    });
+    bench.apply_image("slow", json!({"replicas": 8})).await;
+    bench.until(|b| b.runtime.asked("slow").len() == 8).await;
+    let now = bench.now();
+    bench.apply("plain", json!({})).await;
+    bench.until(|b| b.ready("plain") == 1 && b.ready("boxed") == 1).await;
+    assert!(between(now, bench.now()) < Duration::from_secs(3));
+    assert!(bench.runtime.asked("boxed").is_empty(), "it was taken over");
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_3_2_without_its_login_no_image_is_asked_for_and_with_it_the_login_is_no_variable() {
     let bench = Bench::boot().await;
     bench.apply_image("demo", json!({"imagePullSecret": "hub"})).await;

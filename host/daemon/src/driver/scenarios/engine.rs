@@ -196,6 +196,24 @@ async fn rule_5_8_mcpd_starts_without_its_engine_and_takes_over_what_ran_when_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_5_6_what_is_to_be_deleted_is_found_however_often_mcpd_starts_without_the_engine() {
+    let bench = ready_bench(json!({})).await;
+    let id = bench.only("demo").id;
+    bench.runtime.go_away(WORDS, Attachments::Break);
+    bench.delete("demo").await;
+    bench.until_some("demo", |i| has_event(i, "StopFailed", WORDS)).await;
+    let bench = bench.crash().await;
+    bench.pass(Duration::from_mins(1)).await;
+    let bench = bench.crash().await;
+    assert_eq!(bench.statuses("demo"), ["STOPPING"]);
+    let swept = &bench.runtime.swept()[0];
+    assert_eq!(swept.handle.as_ref().map(|handle| handle.0.clone()), Some(format!("container-of-{id}")));
+    bench.runtime.come_back();
+    bench.until(|b| b.context.board.find_server("demo").is_none()).await;
+    assert!(bench.runtime.running("demo").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_6_8_a_check_that_failed_for_want_of_the_engine_is_inconclusive_and_names_it() {
     let check = json!({"tool": "whoami", "intervalSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2});
     let bench = ready_bench(json!({"healthCheck": check})).await;

@@ -8,6 +8,7 @@
 //! the rest ─► where it was started, adopted or listed; unknown: process, and docker where it answers
 //! ```
 
+mod engineless;
 mod packages;
 mod places;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use mcpd_core::name::InstanceId;
 use tokio::sync::broadcast;
 
+pub use self::engineless::Engineless;
 pub use self::packages::{PackagePlace, Packages};
 use self::places::{Place, Places};
 use super::{
@@ -33,7 +35,7 @@ use crate::clock::Clock;
 pub struct AutoConfig {
     /// Processes of this host.
     pub process: Arc<dyn Runtime>,
-    /// Containers.
+    /// Containers; [`Engineless`] where there can be none.
     pub docker: Arc<dyn Runtime>,
     /// The channel that both were given, so that what one of them lists no more has been told before.
     pub events: Events,
@@ -109,10 +111,33 @@ impl AutoRuntime {
 
     /// The instance changes its runtime: what may be there is proved gone first (behaviour 5.3), and nothing is
     /// kept of it in two places.
-    async fn leave_for_good(&self, instance: &InstanceId, place: Place) -> Result<(), RuntimeError> {
+    async fn leave_for_good(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         let may_run = self.places.may_run_in(instance).is_some();
-        let removed = self.runtime(place).remove(instance).await;
+        let removed = self.end(instance, End::Remove).await;
         if may_run { removed } else { Ok(()) }
+    }
+
+    /// Removes containers of instances that run on the host (behaviour 5.3), and gives the rest. Such a second one
+    /// comes of an mcpd that was killed before it had written down where it started a package, and of an engine that
+    /// was away when the next one looked.
+    async fn without_seconds(&self, contained: Vec<Owned>) -> Vec<Owned> {
+        let mut kept = Vec::with_capacity(contained.len());
+        for owned in contained {
+            if self.places.may_run_in(&owned.instance) != Some(Place::Process) {
+                kept.push(owned);
+                continue;
+            }
+            match self.config.docker.remove(&owned.instance).await {
+                Ok(()) => {
+                    tracing::warn!(instance = %owned.instance, "removed a container beside its process");
+                }
+                Err(error) => {
+                    tracing::warn!(instance = %owned.instance, %error, "a container stays beside its process for now");
+                    kept.push(owned);
+                }
+            }
+        }
+        kept
     }
 
     /// Stops or removes the instance wherever it may be.
@@ -127,8 +152,11 @@ impl AutoRuntime {
                 ended => ended,
             };
         };
-        if place == Place::Docker && end == End::Stop && self.places.may_run_in(instance).is_none() {
+        if place == Place::Docker && self.places.may_run_in(instance).is_none() {
             // It is proved gone, and needs no engine to be so again.
+            if end == End::Remove {
+                self.config.docker.forget(instance);
+            }
             return Ok(());
         }
         end.apply(self.runtime(place), instance).await
@@ -197,19 +225,16 @@ impl Runtime for AutoRuntime {
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
         let place = self.place(&request).await?;
         let (instance, before) = (request.instance.clone(), self.places.find(&request.instance));
-        if let Some(other) = before.filter(|before| *before != place) {
-            self.leave_for_good(&instance, other).await?;
+        if before.is_some_and(|before| before != place) {
+            self.leave_for_good(&instance).await?;
         }
-        let is_engine_seen = self.is_engine_seen();
+        // What cannot even be asked for is nowhere, and can be deleted without the engine. From here on something
+        // may be there, whatever the start says.
+        self.runtime(place).reach(&request).await?;
         self.places.may_run(&instance, place);
         let started = self.runtime(place).start(request).await;
         match &started {
             Ok(started) => self.places.runs(&instance, place, started.run),
-            // An engine that was not there before either was asked for nothing, so nothing of it is there, and
-            // the instance can be deleted without it.
-            Err(RuntimeError::EngineAway { .. }) if !is_engine_seen && before.is_none() => {
-                self.places.forget(&instance);
-            }
             // Who refuses has removed what was begun.
             Err(RuntimeError::EngineRefused { .. } | RuntimeError::CannotStart { .. }) => {
                 self.places.ended(&instance);
@@ -261,7 +286,7 @@ impl Runtime for AutoRuntime {
         match self.config.docker.list().await {
             Ok(contained) => {
                 self.places.saw(&contained);
-                owned.extend(contained);
+                owned.extend(self.without_seconds(contained).await);
             }
             Err(error) => {
                 tracing::debug!(%error, "containers not listed");

@@ -82,12 +82,16 @@ impl Places {
         self.lock().remove(instance);
     }
 
-    /// Containers of instances that nobody has told of, such as orphans, are known from here on.
+    /// Containers of instances that nobody has told of, such as orphans, are known from here on, and so are those
+    /// of instances whose process is gone.
     pub(super) fn saw(&self, contained: &[Owned]) {
         let mut places = self.lock();
         for owned in contained {
             let seen = Whereabouts { place: Place::Docker, run: Some(owned.run) };
-            places.entry(owned.instance.clone()).or_insert(seen);
+            let known = places.entry(owned.instance.clone()).or_insert(seen);
+            if known.place == Place::Process && known.run.is_none() {
+                *known = seen;
+            }
         }
     }
 

@@ -129,7 +129,7 @@ async fn who_insists_on_containers_gets_no_process_for_a_package() {
     both.docker.lose();
     assert!(both.auto.start(request("a", package())).await.is_err());
     both.auto.start(request("b", command())).await.unwrap();
-    assert_eq!(both.asked(), [vec!["start b"], vec!["start a"]]);
+    assert_eq!(both.asked(), [vec!["start b"], vec![]]);
 }
 
 #[tokio::test]
@@ -189,6 +189,41 @@ async fn what_never_began_for_want_of_an_engine_can_be_deleted_without_one() {
 }
 
 #[tokio::test]
+async fn an_engine_that_goes_in_the_middle_of_a_first_start_may_have_what_it_began() {
+    let both = Both::new(PackagePlace::ContainerIfAny);
+    both.docker.fade();
+    assert!(both.auto.start(request("a", package())).await.is_err());
+    assert!(both.auto.stop(&id("a")).await.is_err(), "its container may be there");
+    assert!(both.auto.start(request("a", package())).await.is_err(), "not on the host beside its container");
+    assert_eq!(both.process.take_asked(), Vec::<String>::new());
+    both.docker.find();
+    assert!(matches!(both.auto.adopt(&id("a")).await, Ok(Adoption::Running(_))));
+}
+
+#[tokio::test]
+async fn a_container_beside_the_process_of_its_instance_is_removed_once_it_is_seen() {
+    let both = Both::new(PackagePlace::ContainerIfAny);
+    both.docker.lose();
+    both.auto.start(request("a", package())).await.unwrap();
+    both.docker.hold("a");
+    both.docker.hold("b");
+    both.docker.find();
+    both.asked();
+    let left = [("a".to_owned(), 1, Presence::Running), ("b".to_owned(), 0, Presence::Running)];
+    assert_eq!(both.listed().await, left);
+    assert_eq!(both.asked(), [vec![], vec!["remove a"]]);
+    assert_eq!(both.docker.list().await.unwrap().len(), 1, "the container of b is wanted");
+}
+
+#[tokio::test]
+async fn a_container_of_an_instance_whose_process_is_gone_is_taken_over() {
+    let both = Both::new(PackagePlace::Host);
+    both.docker.hold("a");
+    both.auto.sweep(vec![Known { instance: id("a"), handle: Some(Handle("{}".to_owned())) }]).await.unwrap();
+    assert!(matches!(both.auto.adopt(&id("a")).await, Ok(Adoption::Running(_))));
+}
+
+#[tokio::test]
 async fn what_an_engine_refused_or_gave_back_is_stopped_without_asking_it() {
     let both = Both::new(PackagePlace::Host);
     both.docker.refuse();
@@ -200,6 +235,30 @@ async fn what_an_engine_refused_or_gave_back_is_stopped_without_asking_it() {
     both.auto.stop(&id("a")).await.unwrap();
     both.auto.stop(&id("b")).await.unwrap();
     assert!(both.listed().await.is_empty());
+    both.asked();
+    both.auto.remove(&id("b")).await.unwrap();
+    assert_eq!(both.asked(), [vec![], vec!["forget b"]]);
+}
+
+#[tokio::test]
+async fn a_container_of_an_earlier_configuration_is_not_taken_for_gone_without_an_engine() {
+    let (events, numbers) = (events(), RunNumbers::default());
+    let auto = AutoRuntime::new(AutoConfig {
+        process: Arc::new(Fake::new(RuntimeKind::Process, &events, &numbers)),
+        docker: Arc::new(Engineless(events.clone())),
+        events,
+        packages: Packages::ON_HOST,
+        clock: Clock::seeded(Timestamp::UNIX_EPOCH, 1),
+    });
+    let left = Known { instance: id("left"), handle: Some(Handle("docker:0123".to_owned())) };
+    auto.sweep(vec![left]).await.unwrap();
+    insta::assert_snapshot!(auto.adopt(&id("left")).await.unwrap_err(), @"cannot look for the container of instance left, which may still run: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none of this machine)");
+    insta::assert_snapshot!(auto.stop(&id("left")).await.unwrap_err(), @"cannot stop instance left, whose container may still run: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none of this machine)");
+    let unseen = Owned { instance: id("left"), run: 0, presence: Presence::Unseen };
+    assert_eq!(auto.list().await.unwrap(), [unseen]);
+    insta::assert_snapshot!(auto.start(request("new", image())).await.unwrap_err(), @"cannot run image demo:1: this mcpd uses no container engine (runtime.kind is process, or DOCKER_HOST names none of this machine)");
+    auto.remove(&id("new")).await.unwrap();
+    auto.start(request("host", package())).await.unwrap();
 }
 
 #[tokio::test]

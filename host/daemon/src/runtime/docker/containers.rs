@@ -37,9 +37,10 @@ pub(super) async fn list(
     engine: &Engine,
     owner: &str,
     instance: Option<&InstanceId>,
+    limit: Duration,
 ) -> Result<Vec<Found>, RuntimeError> {
     let listed = engine.docker.list_containers(Some(owned(owner, instance)));
-    Ok(found(engine.ask("list containers", ASK_DEADLINE, listed).await?))
+    Ok(found(engine.ask("list containers", limit, listed).await?))
 }
 
 /// What asks for them.

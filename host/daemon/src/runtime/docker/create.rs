@@ -1,5 +1,7 @@
 //! The body of a container's creation: what is to run, and all that keeps it from harming its host.
 
+use std::fmt;
+
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount as EngineMount, MountType,
     PortBinding, RestartPolicy, RestartPolicyNameEnum,
@@ -36,7 +38,6 @@ pub(super) struct Image {
 }
 
 /// What a start asks of the engine.
-#[derive(Debug, Clone)]
 pub(super) struct Order {
     pub(super) image: Image,
     pub(super) body: ContainerCreateBody,
@@ -75,6 +76,16 @@ impl Order {
             ..ContainerCreateBody::default()
         };
         Ok(Self { image, body, port: request.isolation.port })
+    }
+}
+
+/// Without the body, which holds every value of the environment in the clear.
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Order")
+            .field("image", &self.image.name)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 

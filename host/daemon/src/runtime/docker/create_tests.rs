@@ -12,7 +12,8 @@ use super::*;
 use crate::runtime::docker::Endpoint;
 use crate::runtime::{Progress, RunNumbers};
 
-fn config() -> DockerConfig {
+/// Without an engine.
+pub(in crate::runtime::docker) fn config() -> DockerConfig {
     DockerConfig {
         owner: "owner".to_owned(),
         endpoint: Endpoint::at("/no/socket"),
@@ -145,4 +146,11 @@ fn values_of_the_environment_stand_in_the_environment_only() {
     assert_eq!(body.env, Some(words(&["TOKEN=hunter22"])));
     let rest = ContainerCreateBody { env: None, ..body };
     assert!(!serde_json::to_string(&rest).unwrap().contains("hunter22"));
+}
+
+#[test]
+fn no_value_of_the_environment_is_in_what_an_order_shows_of_itself() {
+    let env = vec![("TOKEN".to_owned(), SecretValue::new("s3cr3t-value".to_owned()))];
+    let order = Order::new(&config(), &StartRequest { env, ..request() }).unwrap();
+    assert_eq!(format!("{order:?}"), "Order { image: \"image:1\", port: None, .. }");
 }

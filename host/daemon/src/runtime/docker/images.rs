@@ -9,6 +9,7 @@ use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptions;
 use futures::StreamExt as _;
 use mcpd_core::secret::Redactor;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::endpoint::Docker;
@@ -23,6 +24,10 @@ const INSPECT_DEADLINE: Duration = Duration::from_secs(10);
 const PULL_IDLE_DEADLINE: Duration = Duration::from_mins(1);
 /// How often the progress of a pull is told at most: as often as a person looks.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
+/// Pulls at once: an engine loads three layers at a time, whoever they are for, so more of them would only wait there.
+const PULLS_MAX: usize = 8;
+/// One mcpd has one engine.
+static PULLS: Semaphore = Semaphore::const_new(PULLS_MAX);
 /// Layers whose progress is followed: engines themselves take 127 at most.
 const LAYERS_MAX: usize = 256;
 
@@ -71,6 +76,10 @@ struct Pull<'a> {
 
 impl Pull<'_> {
     async fn run(&self, credentials: Option<&RegistryCredentials>) -> Result<(), RuntimeError> {
+        // Told before it waits for its turn, so that nothing else waits with it.
+        self.tell(&Layers::default());
+        // Nobody closes it.
+        let _turn = PULLS.acquire().await;
         let began = Instant::now();
         let secrets = Redactor::new(credentials.map(|credentials| &credentials.password));
         self.follow(credentials).await.map_err(|error| masked(error, &secrets))?;
@@ -94,7 +103,6 @@ impl Pull<'_> {
         let mut words = Box::pin(self.docker.create_image(Some(options), None, login));
         let mut layers = Layers::default();
         let mut told = Instant::now();
-        self.tell(&layers);
         loop {
             let Ok(word) = timeout(PULL_IDLE_DEADLINE, words.next()).await else {
                 let seconds = PULL_IDLE_DEADLINE.as_secs();

@@ -111,6 +111,18 @@ async fn a_pull_that_stands_still_is_given_up_after_a_minute() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pull_says_so_before_it_waits_for_its_turn() {
+    let turns = PULLS.acquire_many(u32::try_from(PULLS_MAX).unwrap()).await.unwrap();
+    let engine = Scripted::new([]);
+    let told = Told::default();
+    let progress = told.progress();
+    let mut pulled = Box::pin(ensure(&engine.docker, "a", PullPolicy::Always, None, &progress));
+    assert!(timeout(PULL_IDLE_DEADLINE * 2, &mut pulled).await.is_err());
+    assert_eq!((told.all().len(), engine.asked().len()), (1, 0));
+    drop(turns);
+}
+
 #[tokio::test]
 async fn a_registry_that_repeats_the_password_does_not_get_it_into_the_error() {
     let body = r#"{"message":"unauthorized: robot:hunter2hunter2 is wrong"}"#;

@@ -1,19 +1,22 @@
 //! Keeps one run: waits for the end of its container, tells it, and removes what is left.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::Fuse;
 use jiff::Timestamp;
 use mcpd_core::name::InstanceId;
 use tokio::time::timeout;
 
-use super::containers::{self, short};
+use super::containers;
+use super::look::Look;
 use super::runs::{Claim, Run, RunState, Sign};
-use super::seen::{KILLED, Seen, from_code};
+use super::seen::{KILLED, from_code};
 use super::site::Site;
-use super::streams::{Over, attach};
 use crate::runtime::log::LogBook;
-use crate::runtime::{Exit, RuntimeError, RuntimeEvent};
+use crate::runtime::{Exit, RuntimeEvent};
 
 /// How long the end of stderr is waited for before an exit is told. The engine sends it before it says that
 /// the container ended; an exit has to be known within 200 ms in any case.
@@ -60,20 +63,24 @@ impl Keeper {
         }
     }
 
-    /// How it ended, and when that was noticed.
+    /// How it ended, and when that was noticed. What an event tells waits for no look that is under way.
     async fn ended(&mut self, container: &str) -> (Exit, Timestamp) {
-        let mut is_out_of_memory = false;
+        let (mut is_out_of_memory, mut at) = (false, self.site.engine.now());
+        let mut look = pin!(Fuse::terminated());
         loop {
-            let Some(sign) = self.claim.signs.recv().await else { return std::future::pending().await };
-            let at = self.site.engine.now();
-            let exit = match sign {
-                Sign::OutOfMemory => {
-                    is_out_of_memory = true;
-                    None
+            let exit = tokio::select! {
+                biased;
+                Some(sign) = self.claim.signs.recv() => {
+                    at = self.site.engine.now();
+                    match sign {
+                        Sign::OutOfMemory => is_out_of_memory = true,
+                        Sign::Died(Some(KILLED)) if is_out_of_memory => return (Exit::OutOfMemory, at),
+                        Sign::Died(code) => return (self.explain(container, code).await, at),
+                        Sign::Look => look.set(self.look(container).ended().fuse()),
+                    }
+                    continue;
                 }
-                Sign::Died(Some(KILLED)) if is_out_of_memory => Some(Exit::OutOfMemory),
-                Sign::Died(code) => Some(self.explain(container, code).await),
-                Sign::Look => self.look(container).await,
+                exit = &mut look => exit,
             };
             match exit {
                 // Its end may have been told while it was looked for.
@@ -88,50 +95,28 @@ impl Keeper {
     /// engine is busy with the removal of the container.
     async fn explain(&self, container: &str, code: Option<i64>) -> Exit {
         if code == Some(KILLED)
-            && let Ok(Ok(Some(seen))) = timeout(EXPLAIN_PATIENCE, self.inspect(container)).await
+            && let Ok(Ok(Some(seen))) =
+                timeout(EXPLAIN_PATIENCE, containers::inspect(&self.site.engine, container)).await
         {
             return seen.exit.unwrap_or_else(|| from_code(code));
         }
         from_code(code)
     }
 
-    /// Whether it has ended, as far as the engine can tell.
-    async fn look(&self, container: &str) -> Option<Exit> {
-        match self.inspect(container).await {
-            Ok(Some(Seen { exit: Some(exit), .. })) => Some(exit),
-            Ok(Some(seen)) => {
-                self.mend_log(container, &seen).await;
-                None
-            }
-            Ok(None) => Some(Exit::Unseen),
-            Err(error) => {
-                // On the engine's return everything is looked at again.
-                tracing::debug!(container = short(container), %error, "a container could not be looked at");
-                None
-            }
+    fn look(&self, container: &str) -> Look {
+        let (site, book) = (Arc::clone(&self.site), Arc::clone(&self.book));
+        Look {
+            site,
+            instance: self.instance.clone(),
+            run: self.run().clone(),
+            book,
+            container: container.to_owned(),
         }
     }
 
     fn told_code(&mut self) -> Option<i64> {
         let signs = std::iter::from_fn(|| self.claim.signs.try_recv().ok());
         signs.filter_map(|sign| if let Sign::Died(code) = sign { code } else { None }).last()
-    }
-
-    async fn inspect(&self, container: &str) -> Result<Option<Seen>, RuntimeError> {
-        containers::inspect(&self.site.engine, container).await
-    }
-
-    /// A server over HTTP has no connection that asks for new streams when they broke; its log needs them.
-    async fn mend_log(&self, container: &str, seen: &Seen) {
-        if seen.port.is_none() || !self.run().attachment().is_cancelled() {
-            return;
-        }
-        let engine = &self.site.engine;
-        let attached = attach(&engine.docker, container, Arc::clone(&self.book), Over::LogsOnly);
-        match engine.attend(attached).await {
-            Ok(attached) => self.run().replace_attachment(attached.ended),
-            Err(error) => tracing::warn!(instance = %self.instance, %error, "a log has a gap"),
-        }
     }
 
     async fn publish(&self, exit: Exit, at: Timestamp) {
@@ -146,5 +131,44 @@ impl Keeper {
         });
         self.run().mark_told();
         self.claim.state.send_replace(RunState::Exited);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mcpd_core::secret::Redactor;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::runtime::docker::DockerConfig;
+    use crate::runtime::docker::create::tests::config;
+    use crate::runtime::docker::scripted::{Scripted, Turn, json};
+
+    #[tokio::test]
+    async fn an_exit_is_told_while_the_log_of_a_server_over_http_waits_for_the_engine() {
+        let running = r#"{"Id": "0123", "State": {"Running": true}, "NetworkSettings":
+            {"Ports": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4000"}]}}}"#;
+        let hangs = || Turn::SayAndHang(Vec::new());
+        let engine = Scripted::new([Turn::Say(json("200 OK", running)), hangs(), hangs()]);
+        let endpoint = engine.docker.endpoint().clone();
+        let site = Arc::new(Site::new(DockerConfig { endpoint, ..config() }));
+        let mut events = site.events.subscribe();
+        let keeper = site.claim(&InstanceId::new("a"), Redactor::default()).unwrap();
+        let (run, broken) = (keeper.run().clone(), CancellationToken::new());
+        broken.cancel();
+        run.replace_attachment(broken);
+        run.sign(Sign::Look);
+        let died_in_the_attach = async {
+            while engine.asked().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            run.sign(Sign::Died(Some(3)));
+            events.recv().await.unwrap()
+        };
+        let told = tokio::select! {
+            () = keeper.keep("0123") => panic!("its container is not removed"),
+            told = timeout(Duration::from_secs(5), died_in_the_attach) => told.unwrap(),
+        };
+        assert!(matches!(told, RuntimeEvent::Exited { exit: Exit::Code(3), .. }), "{told:?}");
     }
 }

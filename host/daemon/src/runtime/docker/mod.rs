@@ -21,6 +21,7 @@ mod frames;
 mod images;
 mod keeper;
 mod labels;
+mod look;
 mod monitor;
 mod names;
 mod network;
@@ -35,6 +36,8 @@ mod start;
 mod streams;
 #[cfg(test)]
 mod test_engine;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -47,7 +50,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
-use self::containers::Found;
+use self::containers::{ASK_DEADLINE, Found};
 use self::create::Order;
 use self::runs::{RunState, Sign};
 use self::site::Site;
@@ -63,8 +66,8 @@ pub use start::HANDLE_PREFIX;
 
 /// How long a container is given to end when it is asked to (behaviour 5.5).
 pub const GRACE: Duration = Duration::from_secs(10);
-/// How long the boot waits for an engine that may not be there.
-const SWEEP_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a list waits for an engine that nobody has needed yet: it may not be there at all, and the boot waits.
+const UNNEEDED_DEADLINE: Duration = Duration::from_secs(3);
 /// How long a run that has ended, or whose start was given up, may take until nothing of it is left: as long as the
 /// slowest step of a start.
 const SETTLE: Duration = containers::WORK_DEADLINE;
@@ -134,17 +137,6 @@ impl DockerRuntime {
         containers::discard(engine, &found.id).await
     }
 
-    /// Removes our containers of instances that nobody knows; how many there are of those that are known.
-    async fn remove_unknown(&self, known: &[Known], report: &mut SweepReport) -> Result<usize, RuntimeError> {
-        let is_known = |found: &Found| known.iter().any(|known| known.instance == found.instance);
-        let (kept, unknown): (Vec<_>, Vec<_>) = self.site.containers().await?.into_iter().partition(is_known);
-        for found in unknown {
-            containers::discard(&self.site.engine, &found.id).await?;
-            report.ended.push(found.instance);
-        }
-        Ok(kept.len())
-    }
-
     fn owned(&self, found: Found) -> Owned {
         let run = self.site.runs.find_by_container(&found.id).map_or(0, |run| run.number);
         Owned { instance: found.instance, run, presence: found.presence }
@@ -157,29 +149,19 @@ impl Runtime for DockerRuntime {
         RuntimeKind::Docker
     }
 
-    async fn sweep(&self, known: Vec<Known>) -> Result<SweepReport, RuntimeError> {
-        if let Err(error) = self.site.engine.ping(SWEEP_DEADLINE).await {
-            tracing::debug!(%error, "no container engine was there at the start");
-            return Ok(SweepReport::default());
-        }
-        let mut report = SweepReport::default();
-        let is_needed = match self.remove_unknown(&known, &mut report).await {
-            Ok(kept) => kept > 0,
-            Err(error) => {
-                // What is left is found by the scan.
-                tracing::warn!(%error, "containers that nobody wants may be left for now");
-                true
-            }
-        };
-        if is_needed && let Err(error) = self.need().await {
-            tracing::debug!(%error, "the container engine went away at the start");
-        }
-        Ok(report)
+    /// Containers outlive mcpd, so nothing of an earlier one has to end. What nobody wants is found by who compares
+    /// [`Self::list`] with what is wanted, and no engine holds up the start of mcpd.
+    async fn sweep(&self, _: Vec<Known>) -> Result<SweepReport, RuntimeError> {
+        Ok(SweepReport::default())
     }
 
     async fn adopt(&self, instance: &InstanceId) -> Result<Adoption, RuntimeError> {
         self.need().await?;
         self.take_over(instance).await
+    }
+
+    async fn reach(&self, _: &StartRequest) -> Result<(), RuntimeError> {
+        self.need().await
     }
 
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
@@ -220,9 +202,13 @@ impl Runtime for DockerRuntime {
 
     async fn remove(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
         self.stop(instance).await?;
+        self.forget(instance);
+        Ok(())
+    }
+
+    fn forget(&self, instance: &InstanceId) {
         self.site.runs.forget(instance);
         self.site.books.forget(instance);
-        Ok(())
     }
 
     async fn leave(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
@@ -251,10 +237,10 @@ impl Runtime for DockerRuntime {
     }
 
     async fn list(&self) -> Result<Vec<Owned>, RuntimeError> {
-        if self.site.engine.state().sight == Sight::Unneeded {
-            return Ok(Vec::new());
-        }
-        Ok(self.site.containers().await?.into_iter().map(|found| self.owned(found)).collect())
+        let is_needed = self.site.engine.state().sight != Sight::Unneeded;
+        // An engine that nobody needs may hold what nobody wants; to ask for that it is not watched.
+        let limit = if is_needed { ASK_DEADLINE } else { UNNEEDED_DEADLINE };
+        Ok(self.site.containers(limit).await?.into_iter().map(|found| self.owned(found)).collect())
     }
 
     fn subscribe(&self) -> broadcast::Receiver<RuntimeEvent> {

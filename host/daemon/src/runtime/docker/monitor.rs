@@ -7,7 +7,7 @@ use bollard::models::{EventActor, EventMessage, SystemVersion};
 use bollard::query_parameters::EventsOptions;
 use futures::StreamExt as _;
 use futures::future::join_all;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::containers::{self, ASK_DEADLINE};
 use super::engine::Engine;
@@ -26,6 +26,11 @@ pub const PING_DEADLINE: Duration = Duration::from_secs(4);
 const RECONNECT_MIN: Duration = Duration::from_millis(200);
 /// How soon where it stays away.
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
+/// How soon where it answers and is lost again at once, as behind a proxy that refuses its events. Each return is told
+/// to every instance, which keeps fifty events.
+const FLAP_MAX: Duration = Duration::from_mins(1);
+/// How long an engine has to be there until its next loss is the first one again: some pings.
+const STEADY: Duration = Duration::from_secs(10);
 /// How far back events are asked for, so that none is lost between two streams. An event that is heard twice is
 /// harmless.
 const EVENTS_OVERLAP_SECONDS: i64 = 5;
@@ -39,13 +44,40 @@ const MISSED_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Watches for ever.
 pub(super) async fn watch(site: &Site) {
-    let mut pause = RECONNECT_MIN;
+    let mut pauses = Pauses::default();
     loop {
-        let session = Session { site };
+        let (session, began) = (Session { site }, Instant::now());
         let reason = words(session.last().await);
-        pause = if site.engine.is_seen() { RECONNECT_MIN } else { (pause * 2).min(RECONNECT_MAX) };
+        let lasted = site.engine.is_seen().then(|| began.elapsed());
         lose(site, reason);
-        sleep(pause).await;
+        sleep(pauses.after(lasted)).await;
+    }
+}
+
+/// How long to wait before the next session.
+struct Pauses {
+    /// While it does not answer.
+    away: Duration,
+    /// While it answers and is lost again.
+    flapping: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { away: RECONNECT_MIN, flapping: RECONNECT_MIN }
+    }
+}
+
+impl Pauses {
+    /// After a session that lasted so long, where the engine was seen in it.
+    fn after(&mut self, lasted: Option<Duration>) -> Duration {
+        let Some(lasted) = lasted else {
+            self.away = (self.away * 2).min(RECONNECT_MAX);
+            return self.away;
+        };
+        self.away = RECONNECT_MIN;
+        self.flapping = if lasted < STEADY { (self.flapping * 2).min(FLAP_MAX) } else { RECONNECT_MIN };
+        self.flapping
     }
 }
 
@@ -174,6 +206,21 @@ mod tests {
     use bollard::models::SystemVersionComponents;
 
     use super::*;
+
+    #[test]
+    fn an_engine_that_flaps_is_told_ever_more_seldom_and_one_that_restarts_is_back_at_once() {
+        let mut pauses = Pauses::default();
+        let brief = Some(Duration::from_millis(5));
+        let waited: Duration = (0..20).map(|_| pauses.after(brief)).sum();
+        assert!(waited > Duration::from_mins(10), "twenty losses take {waited:?}");
+        assert_eq!(pauses.after(brief), FLAP_MAX);
+        assert_eq!(pauses.after(None), RECONNECT_MIN * 2, "one that stays away is looked for");
+        for _ in 0..10 {
+            assert!(pauses.after(None) <= RECONNECT_MAX);
+        }
+        assert_eq!(pauses.after(Some(STEADY)), RECONNECT_MIN);
+        assert_eq!(pauses.after(brief), RECONNECT_MIN * 2);
+    }
 
     #[test]
     fn an_engine_is_called_what_people_call_it() {

@@ -1,13 +1,14 @@
 //! What all parts of the runtime stand on: the engine, what is known of the runs there, and whom to tell.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcpd_core::name::InstanceId;
 use mcpd_core::secret::Redactor;
 use tokio_util::sync::CancellationToken;
 
 use super::DockerConfig;
-use super::containers::{self, Found};
+use super::containers::{self, ASK_DEADLINE, Found};
 use super::engine::Engine;
 use super::keeper::Keeper;
 use super::network::Network;
@@ -43,13 +44,13 @@ impl Site {
 
     /// Our containers of one instance.
     pub(super) async fn containers_of(&self, instance: &InstanceId) -> Result<Vec<Found>, RuntimeError> {
-        containers::list(&self.engine, &self.config.owner, Some(instance)).await
+        containers::list(&self.engine, &self.config.owner, Some(instance), ASK_DEADLINE).await
     }
 
-    /// All our containers. Runs whose container is not among them any more, or has ended, are looked at.
-    pub(super) async fn containers(&self) -> Result<Vec<Found>, RuntimeError> {
+    /// All our containers, where the engine gives them within `limit`. Runs whose container is not among them any more, or has ended, are looked at.
+    pub(super) async fn containers(&self, limit: Duration) -> Result<Vec<Found>, RuntimeError> {
         let running = self.runs.running();
-        let found = containers::list(&self.engine, &self.config.owner, None).await?;
+        let found = containers::list(&self.engine, &self.config.owner, None, limit).await?;
         for run in missed(running, &found) {
             run.sign(Sign::Look);
         }

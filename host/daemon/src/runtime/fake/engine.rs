@@ -88,6 +88,11 @@ impl FakeRuntime {
         }
     }
 
+    /// The engine answers, too late to believe what was seen meanwhile; until it is told that there is none.
+    pub(crate) fn is_in_trouble(&self, words: Option<&str>) {
+        self.lock().trouble = words.map(str::to_owned);
+    }
+
     /// The engine is back, and nobody is told.
     pub(crate) fn come_back_unnoticed(&self) {
         let mut state = self.lock();

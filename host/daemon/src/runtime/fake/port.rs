@@ -91,7 +91,8 @@ impl Runtime for FakeRuntime {
     }
 
     async fn doubt(&self, _: &InstanceId, _: Timestamp) -> Option<String> {
-        self.refuse_if_away().err().map(|error| error.to_string())
+        let trouble = self.lock().trouble.clone();
+        trouble.or_else(|| self.refuse_if_away().err().map(|error| error.to_string()))
     }
 
     fn engines(&self) -> Vec<EngineState> {

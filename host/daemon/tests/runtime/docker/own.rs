@@ -90,7 +90,7 @@ async fn a_leftover_of_ours_gives_way_to_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_sweep_removes_what_nobody_knows_and_nothing_else() {
+async fn what_nobody_wants_is_listed_before_anything_needs_the_engine_and_nothing_else_is_touched() {
     let Some(place) = Place::find() else { return };
     let owner = format!("mcpd.owner={}", place.owner);
     let run = |instance: &str, owner: &str, script: &[&str]| {
@@ -104,11 +104,15 @@ async fn a_sweep_removes_what_nobody_knows_and_nothing_else() {
     run("orphan", &owner, &["/bin/sleep", "1000"]);
     let known = run("known", &owner, &["/bin/sleep", "1000"]);
     let exited = run("exited", &owner, &["/bin/true"]);
-    let known_as = |instance: &str| Known { instance: InstanceId::new(instance), handle: None };
-    let report = within(place.runtime().sweep(vec![known_as("known"), known_as("exited")])).await.unwrap();
+    let (runtime, orphan) = (place.runtime(), InstanceId::new("orphan"));
+    within(runtime.sweep(Vec::new())).await.unwrap();
+    let listed = within(runtime.list()).await.unwrap();
+    assert_eq!(runtime.engines()[0].sight, Sight::Unneeded);
+    within(runtime.remove(&orphan)).await.unwrap();
     let foreign_state = place.engine.inspect(&foreign, "{{.State.Status}}");
     place.engine.docker(&["rm", "-f", &foreign]);
-    assert_eq!(report.ended, [InstanceId::new("orphan")]);
+    assert_eq!(listed.len(), 3);
+    assert!(listed.iter().any(|owned| owned.instance == orphan));
     assert_eq!(foreign_state, "running");
     assert_eq!(place.engine.inspect(&known, "{{.State.Status}}"), "running");
     assert_eq!(place.engine.inspect(&exited, "{{.State.Status}}"), "exited");
@@ -294,7 +298,7 @@ async fn a_stop_breaks_off_a_start() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_of_an_engine_that_nobody_needs() {
+async fn an_engine_that_nobody_needs_is_not_watched() {
     let Some(place) = Place::find() else { return };
     let runtime = place.runtime();
     assert_eq!(within(runtime.list()).await.unwrap(), []);

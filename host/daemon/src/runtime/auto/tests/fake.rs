@@ -24,6 +24,7 @@ pub(super) struct Fake {
     numbers: RunNumbers,
     sight: Mutex<Sight>,
     refuses: Mutex<bool>,
+    is_fading: Mutex<bool>,
     runs: Mutex<BTreeMap<InstanceId, u64>>,
     asked: Mutex<Vec<String>>,
 }
@@ -36,6 +37,7 @@ impl Fake {
             numbers: numbers.clone(),
             sight: Mutex::new(Sight::Seen("Fake 1".to_owned())),
             refuses: Mutex::default(),
+            is_fading: Mutex::default(),
             runs: Mutex::default(),
             asked: Mutex::default(),
         }
@@ -48,6 +50,11 @@ impl Fake {
     /// It answers, and starts nothing.
     pub(super) fn refuse(&self) {
         *self.refuses.lock().unwrap() = true;
+    }
+
+    /// It is lost in the middle of the next start, and what that began runs.
+    pub(super) fn fade(&self) {
+        *self.is_fading.lock().unwrap() = true;
     }
 
     pub(super) fn find(&self) {
@@ -137,8 +144,17 @@ impl Runtime for Fake {
         })))
     }
 
+    async fn reach(&self, _: &StartRequest) -> Result<(), RuntimeError> {
+        self.seen()
+    }
+
     async fn start(&self, request: StartRequest) -> Result<Started, RuntimeError> {
         self.ask("start", &request.instance)?;
+        if std::mem::take(&mut *self.is_fading.lock().unwrap()) {
+            self.run(&request.instance);
+            self.lose();
+            self.seen()?;
+        }
         if *self.refuses.lock().unwrap() {
             let (doing, reason) = ("pull image demo:1".to_owned(), "no such image".to_owned());
             return Err(RuntimeError::EngineRefused { doing, reason });
@@ -160,6 +176,10 @@ impl Runtime for Fake {
         self.ask("remove", instance)?;
         self.runs.lock().unwrap().remove(instance);
         Ok(())
+    }
+
+    fn forget(&self, instance: &InstanceId) {
+        self.note("forget", instance);
     }
 
     async fn leave(&self, instance: &InstanceId) -> Result<(), RuntimeError> {
