@@ -125,6 +125,7 @@ async fn connect(clock: &Clock) -> Arc<Cell> {
         connection: Some(connection),
         hang_up: CancellationToken::new(),
         greeting: None,
+        has_answered: true,
     });
     cell
 }

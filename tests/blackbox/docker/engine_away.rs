@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::{engine_of_readyz, error};
 use crate::harness::{
-    Daemon, Launch, Place, PrivateEngine, SOON, condition, contained, hostile, is_functional, until, with,
+    Daemon, INSTANCE, Launch, OWNER, Place, PrivateEngine, SOON, condition, contained, hostile,
+    is_functional, label, until, with,
 };
 
 /// What a person waits for a word, with a machine that is busy.
@@ -170,4 +171,27 @@ async fn mcpd_and_the_engine_may_both_be_killed_and_everything_comes_back_once()
         assert_eq!(place.dock().container(&view)["Id"], view["containerId"]);
     }
     assert_eq!(place.dock().owned().len(), 2);
+}
+
+#[tokio::test]
+async fn what_nobody_wants_goes_also_where_nothing_needs_the_engine_that_was_away() {
+    let Some(mut engine) = PrivateEngine::start(&[]).await else { return };
+    let place = Place::on(&engine.engine());
+    let dock = place.dock();
+    let daemon = Launch::serve().start(&place).await;
+    daemon.apply(&[contained("boxed", dock)]).await;
+    let view = daemon.instance("boxed", is_functional).await;
+    let owner = format!("{OWNER}={}", label(&dock.container(&view), OWNER).unwrap());
+    daemon.ctl("delete server boxed").await.done();
+    daemon.kill();
+    let instance = format!("{INSTANCE}=gone00");
+    let words =
+        ["create", "--network", &dock.network, "--label", &owner, "--label", &instance, &dock.image.name];
+    let orphan = dock.engine.docker(&words);
+    engine.stop().await;
+    let daemon = Launch::serve().variable("MCPD_RECONCILE_SCAN_SECONDS", "1").start(&place).await;
+    engine.start_again().await;
+    until("the orphan is removed", SOON, async || dock.engine.inspect(&[&orphan]).is_empty().then_some(()))
+        .await;
+    assert_eq!(daemon.get("/instances").await.body["items"], json!([]));
 }

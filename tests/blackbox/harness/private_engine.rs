@@ -85,14 +85,16 @@ impl PrivateEngine {
         self.signal(Signal::SIGCONT);
     }
 
-    /// What waits for orphans may be slow on this machine, or not be there: dockerd would take a `containerd` that
-    /// is dead and not waited for as one that runs.
-    fn forget_dead_containerd(&self) {
+    /// The `containerd` of a dockerd that was killed dies with it, but not at the same moment, and what waits for
+    /// orphans may be slow on this machine: the next dockerd would take one that dies, or is dead, as one that runs.
+    fn end_containerd(&self) {
         let file = self.folder.path().join("exec/containerd/containerd.pid");
         let pid = fs::read_to_string(&file).ok().and_then(|pid| pid.trim().parse().ok());
-        if pid.and_then(Process::find).is_some_and(|process| process.state == 'Z') {
-            fs::remove_file(file).unwrap();
+        if let Some(containerd) = pid.and_then(Process::find) {
+            containerd.kill(Signal::SIGKILL);
+            wait(|| !containerd.is_there());
         }
+        let _ = fs::remove_file(file);
     }
 
     fn signal(&self, signal: Signal) {
@@ -100,7 +102,7 @@ impl PrivateEngine {
     }
 
     fn spawn_again(&mut self) {
-        self.forget_dead_containerd();
+        self.end_containerd();
         self.child = spawn(self.folder.path(), &self.holder, self.options);
     }
 
@@ -142,6 +144,10 @@ impl Drop for PrivateEngine {
         }
         let _ = kill(pid(&self.child), Signal::SIGTERM);
         wait(|| self.is_over());
+        // A containerd that was killed leaves the shims of its containers behind, and the next one takes over not all.
+        for left in Process::of(self.folder.path()) {
+            left.kill(Signal::SIGKILL);
+        }
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mcpd_core::instance::Exit;
 use mcpd_core::name::InstanceId;
@@ -14,9 +13,6 @@ use super::orphans::Orphans;
 use super::{Context, exits, sight};
 use crate::runtime::{Owned, RuntimeEvent};
 use crate::state::Cell;
-
-/// How often what runs is compared with what the runtime has, behind the events.
-const SCAN: Duration = Duration::from_secs(30);
 
 /// Follows the runtime's events until mcpd ends. The board has to hold all instances by then: what it does not
 /// know is removed.
@@ -46,7 +42,8 @@ enum Next {
 
 impl Watch {
     async fn run(mut self) {
-        let mut scan = tokio::time::interval(SCAN);
+        // Behind the events: what they do not tell is found by it, such as the container of a row that is gone.
+        let mut scan = tokio::time::interval(self.context.settings.scan);
         scan.reset();
         // What an earlier mcpd has left, and a row that went before its container.
         let mut next = Next::Look;

@@ -45,6 +45,7 @@ async fn whenever_mcpd_and_the_engine_are_killed_their_successors_have_what_is_w
 async fn rounds(rounds: u64, place: &Arc<Place>, mut engine: Option<&mut PrivateEngine>) {
     let mut chance = Chance::of_this_run();
     println!("{rounds} rounds, seed {} (set {} to have it again)", chance.seed(), chance::SEED);
+    let launch = if engine.is_some() { scanning } else { plain };
     let mut daemon = launch().start(place).await;
     let mut people = People::default();
     let (mut slowest, start) = (Duration::ZERO, Instant::now());
@@ -55,7 +56,7 @@ async fn rounds(rounds: u64, place: &Arc<Place>, mut engine: Option<&mut Private
         daemon.kill();
         daemon = match &mut engine {
             Some(engine) => next_with_engine(place, engine, &mut chance).await,
-            None => next(place, &mut chance).await,
+            None => next(place, &mut chance, launch).await,
         };
         slowest = slowest.max(settle(&daemon, place, &mut people).await);
         people.miss_no_attempt(&daemon, round).await;
@@ -64,7 +65,7 @@ async fn rounds(rounds: u64, place: &Arc<Place>, mut engine: Option<&mut Private
 }
 
 /// The next mcpd, or the one after that.
-async fn next(place: &Arc<Place>, chance: &mut Chance) -> Daemon {
+async fn next(place: &Arc<Place>, chance: &mut Chance, launch: fn() -> Launch) -> Daemon {
     if chance.below(BOOTS) == 0 {
         let half = launch().spawn(place);
         sleep(chance.below_ms(BOOT_MS_MAX)).await;
@@ -78,16 +79,22 @@ async fn next_with_engine(place: &Arc<Place>, engine: &mut PrivateEngine, chance
     engine.kill();
     if chance.below(2) == 0 {
         engine.start_again().await;
-        return next(place, chance).await;
+        return next(place, chance, scanning).await;
     }
-    let daemon = next(place, chance).await;
+    let daemon = next(place, chance, scanning).await;
     engine.start_again().await;
     daemon
 }
 
 /// Fast attempts, so that there are counts to lose.
-fn launch() -> Launch {
+fn plain() -> Launch {
     Launch::serve().variable("MCPD_BACKOFF_FAST_SECONDS", "1")
+}
+
+/// What an engine holds that was away at the boot, and that nothing needs, is found by the scan, which comes every
+/// 30 s by default.
+fn scanning() -> Launch {
+    plain().variable("MCPD_RECONCILE_SCAN_SECONDS", "5")
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is a matter of who runs it")]

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use mcpd::runtime::docker::DockerRuntime;
 use mcpd::runtime::exec::Input;
 use mcpd::runtime::{
-    ExecEvent, ExecRequest, Exit, Isolation, Known, Launch, Limits, Mount, Presence, Root, Runtime as _,
+    ExecEvent, ExecRequest, Exit, Isolation, Launch, Limits, Mount, Presence, Root, Runtime as _,
     RuntimeError, Sight, StartRequest, Streams,
 };
 use mcpd_core::name::InstanceId;
