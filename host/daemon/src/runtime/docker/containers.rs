@@ -1,11 +1,15 @@
 //! Requests about containers, each with a deadline, and only ever about our own.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
-use bollard::query_parameters::{ListContainersOptions, RemoveContainerOptions, StopContainerOptions};
+use bollard::query_parameters::{
+    KillContainerOptions, ListContainersOptions, RemoveContainerOptions, StopContainerOptions,
+};
 use mcpd_core::name::InstanceId;
+use mcpd_core::time::between;
 use tokio::time::sleep;
 
 use super::engine::Engine;
@@ -21,6 +25,11 @@ pub(super) const WORK_DEADLINE: Duration = Duration::from_mins(1);
 /// How much longer than its grace a stop may take: the kernel kills in milliseconds, an engine that is busy takes
 /// its time to notice.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
+/// How long after its start a container may not have heard that it is to end: its init has its handlers after a few
+/// milliseconds, and on a busy machine not for a long while.
+const DEAF_FOR: Duration = Duration::from_secs(1);
+/// When it is told again.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How often a removal that somebody else began is looked at.
 const REMOVAL_POLL: Duration = Duration::from_millis(20);
 
@@ -82,7 +91,27 @@ pub(super) async fn stop(engine: &Engine, id: &str, grace: Duration) -> Result<(
     let options = StopContainerOptions { t: i32::try_from(seconds).ok(), ..StopContainerOptions::default() };
     let doing = format!("stop container {}", short(id));
     let stopped = engine.docker.stop_container(id, Some(options));
-    engine.find(&doing, grace + STOP_MARGIN, stopped).await.map(drop)
+    tokio::select! {
+        stopped = engine.find(&doing, grace + STOP_MARGIN, stopped) => stopped.map(drop),
+        never = ask_again(engine, id) => match never {},
+    }
+}
+
+/// Says a second time to a container that had only just been started that it is to end: the kernel drops a signal
+/// to PID 1 for as long as that has no handler, and the grace would pass in vain. An older one has heard, and may
+/// take a second word for an order to hurry.
+async fn ask_again(engine: &Engine, id: &str) -> Infallible {
+    let asked_at = engine.now();
+    sleep(ASKED_AGAIN_AFTER).await;
+    let seen = inspect(engine, id).await.ok().flatten().filter(|seen| seen.exit.is_none());
+    let since = seen.and_then(|seen| seen.since);
+    if since.is_some_and(|since| between(since, asked_at) < DEAF_FOR) {
+        let doing = format!("stop container {}", short(id));
+        let options = KillContainerOptions { signal: "TERM".to_owned() };
+        // Where this fails the grace decides, as it would have without it.
+        let _ = engine.find(&doing, ASK_DEADLINE, engine.docker.kill_container(id, Some(options))).await;
+    }
+    std::future::pending().await
 }
 
 /// Removes a container, running or not, and the volumes that its image made; returns when it is gone.

@@ -52,6 +52,19 @@ async fn a_container_says_whose_it_is_and_is_held_in_bounds() {
     subject.stop("labels").await;
 }
 
+/// What a kill of mcpd in the midst of a start leaves: the kernel drops what is said to an init that has no handlers yet.
+#[tokio::test]
+async fn a_container_too_young_to_hear_that_it_is_to_end_is_told_again() {
+    let Some(place) = Place::find() else { return };
+    let subject = place.subject();
+    let mut events = subject.runtime.subscribe();
+    let script = "trap '' TERM; echo ready; sleep 0.3; trap 'exit 3' TERM; while :; do sleep 0.01; done";
+    let mut started = subject.start("young", script).await;
+    assert_eq!(line(&mut started).await, "ready");
+    subject.stop("young").await;
+    assert_eq!(exit(&mut events, &started).await.0, Exit::Code(3));
+}
+
 #[tokio::test]
 async fn a_foreign_container_of_our_name_is_left_alone_and_named() {
     let Some(place) = Place::find() else { return };
